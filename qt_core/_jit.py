@@ -1,0 +1,91 @@
+"""The only place that says ``njit``: compile flags, the cache folder and its lock.
+
+Numba's own cache does not notice an edited *callee* in another file, so the cache folder's name carries a hash of
+every source file of ``qt_core`` and of everything else that shapes machine code (numba, llvmlite, Python, NUMBA_*
+flags). An edit anywhere opens a new folder; old folders are pruned.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite
+import numba
+from numba import config as _numba_config
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_KEEP_FOLDERS = 6
+INTERPRETED = bool(_numba_config.DISABLE_JIT)
+
+
+def source_hash() -> str:
+    """Hash of the kernel sources and of what else decides the machine code, 16 hex digits."""
+    digest = hashlib.sha256()
+    root = Path(__file__).resolve().parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    flags = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith("NUMBA_") and k != "NUMBA_CACHE_DIR")
+    digest.update(repr((numba.__version__, llvmlite.__version__, sys.version, platform.machine(), flags)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _cache_root() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get("QT_CACHE_DIR") or Path(base) / "quantum-trader" / "numba")
+
+
+def _prune(root: Path, keep: str) -> None:
+    folders = sorted((p for p in root.iterdir() if p.is_dir() and p.name != keep), key=lambda p: p.stat().st_mtime)
+    for old in folders[: max(0, len(folders) - (_KEEP_FOLDERS - 1))]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _open_cache() -> Path:
+    root = _cache_root()
+    folder = root / source_hash()
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            _prune(root, folder.name)
+    _numba_config.CACHE_DIR = str(folder)
+    return folder
+
+
+CACHE_DIR = _open_cache()
+
+
+@contextlib.contextmanager
+def compile_lock() -> Iterator[None]:
+    """Hold the cache folder's lock, so that two processes do not compile the same code side by side."""
+    CACHE_DIR.mkdir(parents=True, exist_ok=True)
+    with open(CACHE_DIR / ".lock", "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def kernel(func: F) -> F:
+    """Compile a pure kernel: inlined into its caller, no reference counting, IEEE division.
+
+    ``_nrt=False`` is a private numba option (see DESIGN, numba rule 1): a kernel may not allocate.
+    """
+    out: F = njit(cache=True, forceinline=True, _nrt=False, error_model="numpy", nogil=True)(func)
+    return out
+
+
+def entry(func: F) -> F:
+    """Compile an entry point called from Python: same flags, not inlined by force."""
+    out: F = njit(cache=True, _nrt=False, error_model="numpy", nogil=True)(func)
+    return out

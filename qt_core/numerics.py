@@ -1,0 +1,52 @@
+"""Tolerant comparison, safe division and rounding to steps: the only place that names tolerances.
+
+NaN policy: every comparison with NaN is False, every other function passes NaN through.
+"""
+
+import math
+
+from qt_core._jit import kernel
+
+REL_TOL = 1e-9  # relative tolerance of a step count: 0.3/0.1 = 2.9999999999999996 counts as 3
+
+
+@kernel
+def safe_div(a: float, b: float, default: float) -> float:
+    """``a / b``, or ``default`` where ``b`` is zero or NaN."""
+    if b == 0.0 or b != b:
+        return default
+    return a / b
+
+
+@kernel
+def is_finite(x: float) -> bool:
+    """True where ``x`` is neither NaN nor infinite."""
+    return x - x == 0.0
+
+
+@kernel
+def clip(x: float, lo: float, hi: float) -> float:
+    """``x`` limited to ``[lo, hi]``; NaN passes through."""
+    if x < lo:
+        return lo
+    if x > hi:
+        return hi
+    return x
+
+
+@kernel
+def floor_step(x: float, step: float) -> float:
+    """Largest multiple of ``step`` not above ``x`` (tolerant); ``step <= 0`` means no rounding."""
+    if step <= 0.0:
+        return x
+    n = x / step
+    return math.floor(n + REL_TOL * (1.0 + abs(n))) * step
+
+
+@kernel
+def ceil_step(x: float, step: float) -> float:
+    """Smallest multiple of ``step`` not below ``x`` (tolerant); ``step <= 0`` means no rounding."""
+    if step <= 0.0:
+        return x
+    n = x / step
+    return math.ceil(n - REL_TOL * (1.0 + abs(n))) * step

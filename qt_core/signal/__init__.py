@@ -1,0 +1,1 @@
+"""Prediction: the signal tape, the rule signals that stand in for models, and the ensemble (SPEC section 2)."""
