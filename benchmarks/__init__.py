@@ -1,0 +1,1 @@
+"""Benchmarks: engine, sweep, features, start and growth against the budgets; never timed tests."""

@@ -1,0 +1,1 @@
+"""Lifecycle shell: experiment tracking, continuous learning, gates, registry."""

@@ -1,0 +1,1 @@
+"""Live shell: asyncio ports and adapters around the same compiled core."""

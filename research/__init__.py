@@ -1,0 +1,1 @@
+"""Offline shell: data, training, sweeps, statistics, reports."""
