@@ -13,7 +13,7 @@ LOGS := $(VENV)/test-logs
 PYTHON ?=
 # Extra pip arguments for torch alone, for machines whose package index holds only the GPU build.
 TORCH_PIP_ARGS ?=
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt
 # One thread per worker everywhere: two thread pools on two cores slow each other down tenfold.
 export OMP_NUM_THREADS ?= 1
 
