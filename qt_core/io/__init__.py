@@ -1,0 +1,1 @@
+"""Files that research and live both read: candles, funding, contract specs, leverage brackets. No kernel imports it."""

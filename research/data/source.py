@@ -1,0 +1,125 @@
+"""Where candles come from: a folder of parquet files laid out by kind and timeframe, or the candle store."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from qt_core.errors import DataError
+from qt_core.io.checks import PRICES, find_funding_problems, find_problems, require_sound
+from qt_core.io.contracts import BracketTable, SpecTable, read_brackets, read_exchange_info
+from qt_core.io.files import Columns, read_parquet
+from qt_core.io.timeframes import timeframe_to_ms
+
+CANDLES = ("open_time", *PRICES, "volume")
+OPTIONAL = ("quote_volume", "trades")
+MARKS = ("open_time", *PRICES)
+FUNDING = ("funding_time", "funding_rate")
+
+
+class MarketSource(Protocol):
+    """What ``load_market`` asks of a place that holds market data; every error is a DataError naming the file."""
+
+    label: str
+
+    def symbols(self, timeframe: str) -> tuple[str, ...]: ...
+    def candles(self, symbol: str, timeframe: str) -> Columns: ...
+    def marks(self, symbol: str, timeframe: str) -> "Columns | None": ...
+    def funding(self, symbol: str) -> "Columns | None": ...
+    def specs(self) -> "SpecTable | None": ...
+    def brackets(self) -> "BracketTable | None": ...
+
+
+class FolderSource:
+    """``um_<tf>/SYMBOL.parquet``, ``um_mark_<tf>/``, ``um_funding/*.parquet``, ``um_universe/klines_<tf>*.parquet``,
+    ``fixtures/leverage_brackets_*.parquet`` and ``fixtures/**/binance_fapi_http.json``; each but the first optional.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.label = folder.name
+
+    @staticmethod
+    def matches(folder: Path) -> bool:
+        """Whether a folder is laid out this way."""
+        return any(folder.glob("um_*"))
+
+    def symbols(self, timeframe: str) -> tuple[str, ...]:
+        """Symbols with candles of a timeframe, sorted."""
+        names = {path.stem for path in (self.folder / f"um_{timeframe}").glob("*.parquet")}
+        universe = self._universe_file(timeframe)
+        if not names and universe is not None:
+            names = {str(s) for s in np.unique(read_parquet(universe, ("symbol",))["symbol"].astype(str))}
+        return tuple(sorted(names))
+
+    def candles(self, symbol: str, timeframe: str) -> Columns:
+        """Sound candles of one symbol."""
+        path = self.folder / f"um_{timeframe}" / f"{symbol}.parquet"
+        universe = self._universe_file(timeframe)
+        if not path.exists() and universe is not None:
+            return _sound(self._universe_rows(universe, symbol), timeframe, f"{universe} ({symbol})")
+        return _sound(read_parquet(path, CANDLES, OPTIONAL), timeframe, str(path))
+
+    def marks(self, symbol: str, timeframe: str) -> "Columns | None":
+        """Sound mark candles of one symbol, or None."""
+        path = self.folder / f"um_mark_{timeframe}" / f"{symbol}.parquet"
+        return _sound(read_parquet(path, MARKS), timeframe, str(path)) if path.exists() else None
+
+    def funding(self, symbol: str) -> "Columns | None":
+        """Sound funding rows of one symbol, or None."""
+        path = self._funding_file
+        if path is None:
+            return None
+        rows = self._funding_rows
+        mine = {k: rows[k][rows["symbol"] == symbol] for k in FUNDING}
+        if len(mine["funding_time"]) == 0:
+            return None
+        require_sound(find_funding_problems(mine), f"{path} ({symbol})")
+        return mine
+
+    def specs(self) -> "SpecTable | None":
+        """Contract specs from a recorded exchangeInfo answer, or None."""
+        path = next(iter(sorted(self.folder.glob("fixtures/**/binance_fapi_http.json"))), None)
+        return None if path is None else read_exchange_info(path)
+
+    def brackets(self) -> "BracketTable | None":
+        """The latest bracket snapshot, or None."""
+        paths = sorted(self.folder.glob("fixtures/leverage_brackets_*.parquet"))
+        return read_brackets(paths[-1]) if paths else None
+
+    def _universe_file(self, timeframe: str) -> "Path | None":
+        return next(iter(sorted(self.folder.glob(f"um_universe/klines_{timeframe}*.parquet"))), None)
+
+    def _universe_rows(self, path: Path, symbol: str) -> Columns:
+        rows = read_parquet(path, ("symbol", *CANDLES), OPTIONAL)
+        mine = rows.pop("symbol") == symbol
+        return {k: v[mine] for k, v in rows.items()}
+
+    @cached_property
+    def _funding_file(self) -> "Path | None":
+        return next(iter(sorted(self.folder.glob("um_funding/*.parquet"))), None)
+
+    @cached_property
+    def _funding_rows(self) -> Columns:
+        assert self._funding_file is not None
+        rows = read_parquet(self._funding_file, ("symbol", *FUNDING))
+        return {**rows, "symbol": rows["symbol"].astype(str)}
+
+
+def _sound(columns: Columns, timeframe: str, where: str) -> Columns:
+    require_sound(find_problems(columns, timeframe_to_ms(timeframe)), where)
+    return columns
+
+
+def open_source(root: Path) -> MarketSource:
+    """The source a folder is laid out as.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing or is neither a store nor a folder of parquet files.
+    """
+    if FolderSource.matches(root):
+        return FolderSource(root)
+    raise DataError(f"{root}: no market data; a store with catalogue.json or a folder with um_<timeframe>/ expected")
