@@ -1,0 +1,73 @@
+"""Feature rows of a market: the dataset models are trained on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qt_core.errors import ConfigError
+from qt_core.features.params import FeatureParams, check_params, default_params
+from qt_core.features.registry import N_FEATURES, feature_names
+from qt_core.features.state import new_state
+from qt_core.features.step import Bars, update
+from qt_core.market import FloatArray, Market
+
+
+@dataclass(frozen=True)
+class FeatureFrame:
+    """Indicators known at the close of the bar they stand in.
+
+    Attributes
+    ----------
+    names : column names, F of them. values : ``[T, N, F]`` float64, NaN where unknown or the bar is missing.
+    """
+
+    names: tuple[str, ...]
+    values: FloatArray
+
+    def head(self, n_bars: int) -> "FeatureFrame":
+        """The frame as it was known after ``n_bars`` bars."""
+        return FeatureFrame(self.names, np.ascontiguousarray(self.values[:n_bars]))
+
+
+def bars_of(market: Market) -> Bars:
+    """The market's columns in the layout the kernels are compiled for."""
+    return Bars(
+        *(np.ascontiguousarray(getattr(market, name)) for name in Bars._fields),
+    )
+
+
+def params_for(market: Market, params: FeatureParams | None) -> FeatureParams:
+    """Return ``params`` checked against the market, or the default ones of its bar length.
+
+    Raises
+    ------
+    ConfigError
+        If the params are out of range or made for another bar length.
+    """
+    if params is None:
+        return default_params(market.timeframe_ms)
+    if params.timeframe_ms != market.timeframe_ms:
+        raise ConfigError(
+            f"features.timeframe_ms = {params.timeframe_ms}: the market has bars of {market.timeframe_ms} ms"
+        )
+    return check_params(params)
+
+
+def compute_features(market: Market, params: FeatureParams | None = None) -> FeatureFrame:
+    """Every indicator of the registry for every symbol and bar, in one pass.
+
+    Parameters
+    ----------
+    market : bars and funding settlements. params : spans; None = :func:`default_params` of the bar length.
+
+    Raises
+    ------
+    ConfigError
+        See :func:`params_for`.
+    """
+    p = params_for(market, params)
+    values = np.empty((market.n_bars, market.n_symbols, N_FEATURES), dtype=np.float64)
+    _, state = new_state(p, market.n_symbols)
+    nothing = np.empty((0, market.n_symbols, 0)), np.empty((0, market.n_symbols), dtype=np.bool_)
+    update(p, state, bars_of(market), values, *nothing)
+    return FeatureFrame(feature_names(p), values)
