@@ -239,7 +239,9 @@ def make_market(
         raise DataError(f"repeated symbol in {names}; every symbol once expected")
     n = len(names)
     cols = {k: _column(ohlcv, k, order, (len(time), n)) for k in ("open", "high", "low", "close", "volume")}
-    valid = np.isfinite(cols["open"]) & np.isfinite(cols["high"]) & np.isfinite(cols["low"]) & np.isfinite(cols["close"])
+    valid = (
+        np.isfinite(cols["open"]) & np.isfinite(cols["high"]) & np.isfinite(cols["low"]) & np.isfinite(cols["close"])
+    )
     for k in cols:
         cols[k][~valid] = np.nan
     cols["volume"][valid & np.isnan(cols["volume"])] = 0.0

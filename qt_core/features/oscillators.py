@@ -177,14 +177,15 @@ def _sum_of_deviations(ring: FloatArray, i: int, span: int, mean: float) -> floa
 def mfi_step(
     p: FeatureParams, state: FeatureState, s: Any, typical: float, volume: float, out: FloatArray, t: int, i: int
 ) -> None:
-    """Money flow index; 0 where less than ``mfi_min_flow_usd`` flowed in the window (TA-Lib)."""
+    """Money flow index; 0 where nothing flowed in the window (TA-Lib)."""
     value = NAN
     if s.bars > 1:
         flow = typical * volume
-        up = flow if typical > s.last_typical else 0.0
-        down = flow if typical < s.last_typical else 0.0
+        change, noise = typical - s.last_typical, p.equal_rel * typical
+        up = flow if change > noise else 0.0
+        down = flow if change < -noise else 0.0
         up_sum, down_sum = roll_sum2(state.window[i, W_MFI], state.mfi, i, up, down)
         if s.bars > p.mfi_span:
             total = up_sum + down_sum
-            value = 100.0 * up_sum / total if total >= p.mfi_min_flow_usd else 0.0
+            value = 100.0 * up_sum / total if total > 0.0 else 0.0
     out[t, i, F_MFI] = value

@@ -29,7 +29,7 @@ class FeatureParams(NamedTuple):
     cci_span: int = 14
     cci_scale: float = 0.015  # Lambert's constant
     mfi_span: int = 14
-    mfi_min_flow_usd: float = 1.0  # TA-Lib gives 0 below this money flow in the window
+    equal_rel: float = 1e-12  # typical prices closer than this fraction are equal (they are sums of three roundings)
     donchian_span: int = 20  # bars before the current one
     range_span: int = 48  # bars including the current one
     volume_span: int = 24  # volume ratio, OBV slope, VWAP
@@ -89,6 +89,6 @@ _TYPES = {**dict.fromkeys(FeatureParams._fields, 0), **FeatureParams._field_defa
 _LOWEST: dict[str, float] = {
     **dict.fromkeys((n for n in FeatureParams._fields if n.endswith("_span") or n.startswith("vol_")), 2),
     **{"month_bars": 2, "month_min_bars": 2, "reset_gap_bars": 0, "macd_fast": 2, "ema_fast": 2, "donchian_span": 1},
-    **{"bollinger_sigma": 1e-9, "flat_rel": 0.0, "cci_scale": 1e-9, "mfi_min_flow_usd": 0.0, "momentum_span": 1},
+    **{"bollinger_sigma": 1e-9, "flat_rel": 0.0, "cci_scale": 1e-9, "equal_rel": 0.0, "momentum_span": 1},
 }
 _ORDERED = (("macd_fast", "macd_slow"), ("ema_fast", "ema_slow"), ("ema_slow", "ema_long"))

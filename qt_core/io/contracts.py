@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qt_core.errors import DataError
-from qt_core.io.files import read_json, read_parquet
+from qt_core.io.files import Columns, read_json, read_parquet
 from qt_core.market import BRACKET_DT, MAX_BRACKETS, NEVER_MS, SPEC_DT, default_brackets
 
 DEFAULT_MIN_NOTIONAL_USD = 5.0  # of most USDT-M contracts
@@ -100,25 +100,29 @@ def read_exchange_info(path: Path) -> SpecTable:
 
 
 def read_brackets(path: Path) -> BracketTable:
-    """Leverage brackets from a parquet snapshot named ``leverage_brackets_<date>.parquet``.
+    """Leverage brackets from a parquet snapshot named ``leverage_brackets_<date>.parquet``; checked."""
+    columns = read_parquet(path, BRACKET_COLUMNS)
+    return bracket_table(columns, path.stem.removeprefix("leverage_brackets_"), str(path))
+
+
+def bracket_table(columns: Columns, as_of: str, where: str) -> BracketTable:
+    """Brackets by symbol from rows of BRACKET_COLUMNS in any order.
 
     Raises
     ------
     DataError
         If floors and caps do not chain, or ``cum`` does not follow from floors and rates; names file and symbol.
     """
-    columns = read_parquet(path, BRACKET_COLUMNS)
     symbol = columns["symbol"].astype(str)
     rank = np.lexsort((columns["bracket"], symbol))
     rows = np.zeros(len(rank), dtype=BRACKET_DT)
     for field, column in zip(BRACKET_DT.names or (), (*_LIMITS, "cum", "initial_leverage"), strict=True):
         rows[field] = columns[column][rank]
     names, starts = np.unique(symbol[rank], return_index=True)
-    parts = np.split(rows, starts[1:])
-    contracts = {str(n): part for n, part in zip(names, parts, strict=True)}
+    contracts = {str(n): part for n, part in zip(names, np.split(rows, starts[1:]), strict=True)}
     for name, part in contracts.items():
-        _check_brackets(str(path), name, part)
-    return BracketTable(path.stem.removeprefix("leverage_brackets_"), contracts, str(path))
+        _check_brackets(where, name, part)
+    return BracketTable(as_of, contracts, where)
 
 
 def _check_brackets(where: str, name: str, rows: npt.NDArray[Any]) -> None:

@@ -94,6 +94,18 @@ def read_parquet(path: Path, columns: "tuple[str, ...]" = (), optional: "tuple[s
     return {name: table.column(name).to_numpy() for name in table.column_names}
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """Key-value metadata of a parquet file; empty if it has none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        raw = pq.read_schema(path).metadata or {}
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not readable as parquet ({_first_line(error)}); a whole file expected") from error
+    return {k.decode(): v.decode() for k, v in raw.items() if k != b"ARROW:schema"}
+
+
 def columns_digest(columns: Columns) -> str:
     """Digest of the values of all columns (not of the file's bytes), 16 hex digits."""
     digest = hashlib.sha256()

@@ -59,4 +59,6 @@ def check_tape(tape: SignalTape, n_bars: int, n_symbols: int) -> None:
     bad = tape.available & ~((np.abs(total - 1.0) < 1e-4) & (tape.proba.min(axis=3) >= 0.0))
     if bad.any():
         t, i, m = (int(x) for x in np.argwhere(bad)[0])
-        raise DataError(f"tape row bar {t} symbol {i} model {m}: probabilities {tape.proba[t, i, m]} must be >= 0 and sum to 1")
+        raise DataError(
+            f"tape row bar {t} symbol {i} model {m}: probabilities {tape.proba[t, i, m]} must be >= 0 and sum to 1"
+        )

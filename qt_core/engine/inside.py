@@ -1,0 +1,174 @@
+"""Inside a bar: stop, liquidation, target, limits, under a stated order (SPEC section 8).
+
+The adverse path meets the nearer of stop and liquidation first. Stop (or liquidation) and target in one bar are
+ambiguous: counted, and decided by ``intrabar``. A limit that fills inside the bar may be stopped but takes no profit in
+that bar.
+"""
+
+from typing import Any, NamedTuple
+
+from qt_core._jit import kernel
+from qt_core.codes import LIMIT, MAX_ORDERS, POST_ONLY, TAKE_PROFIT, TRIGGERED, WORKING
+from qt_core.engine import fills, ledger
+from qt_core.engine.orders import is_trigger, refresh_watch
+
+
+class Hits(NamedTuple):
+    stop: int  # slot, -1 = none
+    target: int
+    limit: int
+    liquidation: float  # price, 0 = none
+
+
+@kernel
+def _reached(p: Any, bars: Any, f: int, i: int, rising: bool, level: float) -> bool:
+    """True where the bar's working price reached ``level``."""
+    if p.working_type == 1:
+        return bars.mark_high[f, i] >= level if rising else bars.mark_low[f, i] <= level
+    return bars.high[f, i] >= level if rising else bars.low[f, i] <= level
+
+
+@kernel
+def _limit_fills(p: Any, bars: Any, f: int, i: int, o: Any) -> bool:
+    """A resting limit needs a trade-through of ``through_ticks``."""
+    beyond = p.through_ticks * bars.specs[i].tick_size
+    if o.side > 0:
+        return bars.low[f, i] <= o.price - beyond
+    return bars.high[f, i] >= o.price + beyond
+
+
+@kernel
+def _cross_liquidation(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
+    """Cross: price at which the whole account's balance meets its maintenance, the others at their opening mark."""
+    fund = venue.fund[0]
+    backing = fund.free_usd + fund.margin_usd
+    for k in range(fund.n_active):
+        j = venue.active[k]
+        w = venue.symbol[j]
+        if j == i or w.qty == 0.0:
+            continue
+        mark = w.last_mark
+        if bars.valid[f, j]:
+            mark = bars.mark_open[f, j]
+            if p.cross_all_adverse == 1:
+                mark = bars.mark_low[f, j] if w.qty > 0.0 else bars.mark_high[f, j]
+        held = ledger.maintenance_margin(bars.brackets, bars.specs[j].n_brackets, j, abs(w.qty) * mark)
+        backing += w.qty * (mark - w.avg_price) - held
+    v = venue.symbol[i]
+    return ledger.liquidation_price(bars.brackets, bars.specs[i].n_brackets, i, v.qty, v.avg_price, backing)
+
+
+@kernel
+def _liquidation_hit(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
+    """Liquidation price if the mark's adverse extreme is beyond it (strictly), else 0."""
+    v = venue.symbol[i]
+    if v.qty == 0.0:
+        return 0.0
+    if p.margin_mode == 1:
+        v.liquidation_price = _cross_liquidation(p, venue, bars, f, i)
+    level = v.liquidation_price
+    if level <= 0.0:
+        return 0.0
+    hit = bars.mark_low[f, i] < level if v.qty > 0.0 else bars.mark_high[f, i] > level
+    return level if hit else 0.0
+
+
+@kernel
+def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
+    """What this bar's range reaches: nearest stop, nearest target, first limit, liquidation."""
+    v = venue.symbol[i]
+    stop = -1
+    target = -1
+    limit = -1
+    for k in range(MAX_ORDERS):
+        o = venue.orders[i, k]
+        if o.status != WORKING or o.cancel != 0 or o.fresh != 0 or o.active_ms > bars.time[f]:
+            continue
+        if o.kind == LIMIT or o.kind == POST_ONLY:
+            if limit < 0 and _limit_fills(p, bars, f, i, o):
+                limit = k
+            continue
+        if not is_trigger(o.kind) or (o.reduce_only != 0 and v.qty * o.side >= 0.0):
+            continue
+        is_target = o.kind == TAKE_PROFIT
+        rising = (o.side > 0) != is_target
+        if not _reached(p, bars, f, i, rising, o.trigger):
+            continue
+        best = target if is_target else stop
+        nearer = best < 0 or (o.trigger < venue.orders[i, best].trigger) == rising
+        if is_target:
+            if nearer and v.inside_bar != f + 1:
+                target = k
+        elif nearer:
+            stop = k
+    return Hits(stop, target, limit, _liquidation_hit(p, venue, bars, f, i))
+
+
+@kernel
+def _trigger_fill(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, event: Any) -> bool:
+    """A stop or target triggers: a taker fill at its trigger plus slippage (a stop beyond the open: at the open).
+
+    With the mark as working price the last price may not have reached the trigger: the fill is kept within the bar.
+    """
+    o = venue.orders[i, k]
+    reference = min(max(o.trigger, bars.low[f, i]), bars.high[f, i])
+    if o.kind != TAKE_PROFIT:
+        reference = max(reference, bars.open[f, i]) if o.side > 0 and o.trigger < bars.open[f, i] else reference
+        reference = min(reference, bars.open[f, i]) if o.side < 0 and o.trigger > bars.open[f, i] else reference
+    o.status = TRIGGERED
+    price = fills.slipped(p, o.side, reference, bars.specs[i].tick_size)
+    return fills.execute(p, venue, bars, f, i, k, price, reference, 0, event)
+
+
+@kernel
+def _liquidate_at(p: Any, venue: Any, bars: Any, f: int, i: int, level: float, event: Any) -> None:
+    """At the liquidation price, or at the opening mark where the bar opened beyond it."""
+    v = venue.symbol[i]
+    opening = bars.mark_open[f, i]
+    fills.liquidate(p, venue, bars, f, i, min(level, opening) if v.qty > 0.0 else max(level, opening), event)
+
+
+@kernel
+def _stop_before(venue: Any, i: int, h: Hits) -> bool:
+    """True where the adverse path meets the stop before (or with) the liquidation price."""
+    if h.stop < 0:
+        return False
+    if h.liquidation == 0.0:
+        return True
+    trigger = venue.orders[i, h.stop].trigger
+    return trigger >= h.liquidation if venue.symbol[i].qty > 0.0 else trigger <= h.liquidation
+
+
+@kernel
+def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
+    """The next thing that happens to symbol ``i`` inside bar ``f``; True where an event was written."""
+    if not bars.valid[f, i]:
+        return False
+    v = venue.symbol[i]
+    h = find_hits(p, venue, bars, f, i)
+    adverse = h.stop >= 0 or h.liquidation > 0.0
+    ambiguous = adverse and h.target >= 0
+    if ambiguous and v.ambiguous != f + 1:
+        v.ambiguous = f + 1
+        venue.fund[0].ambiguous_bars += 1
+    found = False
+    if adverse and not (ambiguous and p.intrabar == 1):
+        if _stop_before(venue, i, h):
+            found = _trigger_fill(p, venue, bars, f, i, h.stop, event)
+        else:
+            _liquidate_at(p, venue, bars, f, i, h.liquidation, event)
+            found = True
+    elif h.target >= 0:
+        found = _trigger_fill(p, venue, bars, f, i, h.target, event)
+    elif h.limit >= 0:
+        o = venue.orders[i, h.limit]
+        opening = v.qty * o.side >= 0.0
+        found = fills.execute(p, venue, bars, f, i, h.limit, o.price, o.price, 1, event)
+        if found and opening:
+            v.inside_bar = f + 1
+    if not found:
+        refresh_watch(venue, i)
+    else:
+        event[0].ambiguous = 1 if ambiguous else 0
+        event[0].inside = 1
+    return found

@@ -1,0 +1,214 @@
+"""The venue's order book of our own orders: eight slots per symbol, submission, watch levels, lists of busy symbols."""
+
+from typing import Any
+
+import numpy as np
+
+from qt_core._jit import kernel
+from qt_core.codes import (
+    BELOW_MIN_NOTIONAL,
+    CANCELLED,
+    EMPTY,
+    IOC,
+    LIMIT,
+    MARKET,
+    MAX_ORDERS,
+    MAX_QTY,
+    NOT_APPROVED,
+    OK,
+    OP_AMEND,
+    OP_CANCEL,
+    ORDER_SLOTS,
+    POST_ONLY,
+    REJECTED,
+    STOP,
+    TAKE_PROFIT,
+    TRAILING,
+    TRIGGERED,
+    WORKING,
+)
+
+NEVER = np.int64(9223372036854775807)
+
+
+@kernel
+def list_insert(items: Any, n: int, value: int) -> int:
+    """Insert into an ascending list of ``n`` items unless present; returns the new length."""
+    k = n
+    while k > 0 and items[k - 1] >= value:
+        if items[k - 1] == value:
+            return n
+        k -= 1
+    for j in range(n, k, -1):
+        items[j] = items[j - 1]
+    items[k] = value
+    return n + 1
+
+
+@kernel
+def list_remove(items: Any, n: int, value: int) -> int:
+    """Remove from a list of ``n`` items; returns the new length."""
+    k = 0
+    while k < n and items[k] != value:
+        k += 1
+    if k == n:
+        return n
+    for j in range(k, n - 1):
+        items[j] = items[j + 1]
+    return n - 1
+
+
+@kernel
+def refresh_watch(venue: Any, i: int) -> None:
+    """Recompute what idle bars are tested against: price levels, next expiry, count of orders that need a look."""
+    v = venue.symbol[i]
+    low = -np.inf
+    high = np.inf
+    expiry = NEVER
+    pending = 0
+    count = 0
+    for k in range(MAX_ORDERS):
+        o = venue.orders[i, k]
+        if o.status == EMPTY:
+            continue
+        count += 1
+        expiry = min(expiry, o.expire_ms)
+        if o.status != WORKING or o.fresh != 0 or o.cancel != 0 or o.kind == MARKET or o.kind == TRAILING:
+            pending += 1
+        if o.kind == LIMIT or o.kind == POST_ONLY or o.kind == IOC:
+            rising = o.side < 0
+            level = o.price
+        else:
+            rising = (o.side > 0) == (o.kind != TAKE_PROFIT)
+            level = o.trigger
+        if rising:
+            high = min(high, level)
+        else:
+            low = max(low, level)
+    if v.liquidation_price > 0.0:
+        if v.qty > 0.0:
+            low = max(low, v.liquidation_price)
+        elif v.qty < 0.0:
+            high = min(high, v.liquidation_price)
+    v.watch_low = low
+    v.watch_high = high
+    v.next_expiry_ms = expiry
+    v.pending = pending + (1 if v.reject_seq != 0 else 0)
+    v.n_orders = count
+
+
+@kernel
+def drop_order(venue: Any, i: int, k: int) -> None:
+    """Free a slot."""
+    venue.orders[i, k].status = EMPTY
+    venue.orders[i, k].cancel = 0
+
+
+@kernel
+def trailing_trigger(side: int, extreme: float, callback: float) -> float:
+    """Trigger of a trailing stop from the best price known; never reached while ``extreme`` is 0 (not activated)."""
+    if extreme == 0.0:
+        return np.inf if side > 0 else 0.0
+    return extreme * (1.0 + side * callback)
+
+
+@kernel
+def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fresh: int) -> None:
+    i = r.symbol
+    v = venue.symbol[i]
+    slot = -1
+    for k in range(MAX_ORDERS):
+        if venue.orders[i, k].status == EMPTY:
+            slot = k
+            break
+    if slot < 0:
+        v.reject_seq = r.seq
+        v.reject_reason = ORDER_SLOTS
+        v.reject_tag = r.tag
+        return
+    price = r.price if (r.kind == LIMIT or r.kind == IOC or r.kind == POST_ONLY) else last_close
+    if r.kind == STOP or r.kind == TAKE_PROFIT:
+        price = r.trigger
+    reason = OK
+    if r.reduce_only == 0:
+        if r.approved == 0:
+            reason = NOT_APPROVED
+        elif r.qty > specs[i].max_qty:
+            reason = MAX_QTY
+        elif r.qty < specs[i].min_qty or r.qty * price < specs[i].min_notional:
+            reason = BELOW_MIN_NOTIONAL
+    o = venue.orders[i, slot]
+    o.status = REJECTED if reason != OK else WORKING
+    o.reason = reason
+    o.seq = r.seq
+    o.kind = r.kind
+    o.side = r.side
+    o.tag = r.tag
+    o.reduce_only = r.reduce_only
+    o.approved = r.approved
+    o.qty = r.qty
+    o.filled = 0.0
+    o.price = r.price
+    o.trigger = r.trigger
+    o.leverage = r.leverage
+    o.callback = r.callback
+    o.activation = r.activation
+    o.extreme = 0.0
+    if r.kind == TRAILING:
+        o.extreme = last_close if r.activation == 0.0 else 0.0
+        o.trigger = trailing_trigger(r.side, o.extreme, r.callback)
+    o.created_ms = r.time_ms
+    o.expire_ms = r.expire_ms
+    o.active_ms = active_ms
+    o.cancel = 0
+    o.fresh = fresh
+
+
+@kernel
+def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, active_ms: int, fresh: int) -> None:
+    """Take one request: place, amend (trigger, price, quantity) or cancel.
+
+    Between bars a cancel waits for the cancel step of the next bar (a stop gapped at that open still fires); inside a
+    bar it acts at once. ``active_ms`` is the earliest bar in which the order may fill; ``fresh`` = 0 for a stop or
+    target placed inside a bar, which has no open of its own to meet.
+    """
+    i = r.symbol
+    if r.op == OP_CANCEL or r.op == OP_AMEND:
+        for k in range(MAX_ORDERS):
+            o = venue.orders[i, k]
+            if o.status != EMPTY and o.seq == r.seq:
+                if r.op == OP_AMEND:
+                    if o.status == WORKING:
+                        o.trigger = r.trigger
+                        o.price = r.price
+                        o.qty = r.qty
+                elif inside:
+                    drop_order(venue, i, k)
+                else:
+                    o.cancel = 1
+                    o.reason = CANCELLED
+    else:
+        _place(venue, specs, r, last_close, active_ms, fresh)
+        fund = venue.fund[0]
+        fund.n_active = list_insert(venue.active, fund.n_active, i)
+    refresh_watch(venue, i)
+
+
+@kernel
+def is_trigger(kind: int) -> bool:
+    """Order kinds that rest until a price triggers them."""
+    return kind == STOP or kind == TAKE_PROFIT or kind == TRAILING
+
+
+@kernel
+def passed(kind: int, side: int, trigger: float, price: float) -> bool:
+    """True where ``price`` has reached the trigger: buy stops and sell targets above, the others below."""
+    if (side > 0) == (kind != TAKE_PROFIT):
+        return price >= trigger
+    return price <= trigger
+
+
+@kernel
+def needs_taker(o: Any) -> bool:
+    """A market order, or a stop or target already triggered and not wholly filled."""
+    return o.status == TRIGGERED or (o.status == WORKING and o.kind == MARKET)

@@ -1,0 +1,130 @@
+"""Result of a run: trades, curve, decisions, figures, and the digest that says whether two runs decided alike."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qt_core import records as R
+from qt_core.codes import EXIT_NAMES, N_MODULES, REASON_NAMES
+from qt_core.config import Config
+from qt_core.market import Market
+from qt_core.metrics import run_figures, trade_figures
+from qt_core.stages.events import write_trade
+from qt_core.state import State, Venue, records
+
+if TYPE_CHECKING:
+    from qt_core.engine.session import Session
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run produced. Arrays are structured numpy arrays with the fields of ``qt_core.records``.
+
+    ``trades`` are closed positions, ``open_positions`` those still held at the end (valued at the last mark, exit costs
+    not yet paid). ``symbol`` fields index ``symbols``.
+    """
+
+    symbols: tuple[str, ...]
+    timeframe_ms: int
+    config: Config
+    seed: int
+    trades: Array
+    open_positions: Array
+    curve: Array
+    decisions: Array
+    events: Array
+    counters: Array
+    state: State
+    venue: Venue
+    metrics: dict[str, float]
+    simulated: bool
+    source: str
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, s: "Session", market: Market, config: Config, seed: int) -> "Result":
+        """Collect the result of a finished session."""
+        trades = np.asarray(s.out.trades[: int(s.out.n[1])]).view(R.TRADE_DT).copy()
+        open_rows = open_positions(s.state)
+        curve = np.asarray(s.curve).view(R.CURVE_DT)
+        fund = np.asarray(s.venue.fund).view(R.VENUE_FUND_DT)[0]
+        metrics = trade_figures(trades) | {"open_trades": len(open_rows)}
+        metrics |= run_figures(curve, s.params.chain.initial_equity_usd, fund)
+        return cls(
+            symbols=market.symbols,
+            timeframe_ms=market.timeframe_ms,
+            config=config,
+            seed=seed,
+            trades=trades,
+            open_positions=open_rows,
+            curve=curve,
+            decisions=np.asarray(s.out.decisions[: int(s.out.n[2])]).view(R.DECISION_DT).copy(),
+            events=np.asarray(s.out.events[: int(s.out.n[3])]).view(R.JOURNAL_EVENT_DT).copy(),
+            counters=s.out.counters.copy(),
+            state=s.state,
+            venue=s.venue,
+            metrics=metrics,
+            simulated=market.simulated,
+            source=market.source,
+            notes=market.notes,
+        )
+
+    @property
+    def equity(self) -> npt.NDArray[np.float64]:
+        """Equity in USD after each decision bar."""
+        return np.ascontiguousarray(self.curve["equity_usd"])
+
+    @property
+    def unsafe(self) -> tuple[str, ...]:
+        """Safety modules that did not bind; non-empty means the result is stamped UNSAFE."""
+        return self.config.unsafe
+
+    def digest(self) -> str:
+        """Rolling 64-bit digest of every decision, order and closed trade; equal whether or not a journal was kept."""
+        return f"{int(self.state.fund['digest'][0]):016x}"
+
+    def vetoes(self) -> list[tuple[int, str, int]]:
+        """(module number, reason, how often), refusals and notes only, most frequent first."""
+        rows = [
+            (m, REASON_NAMES[r], int(self.counters[m, r]))
+            for m in range(N_MODULES)
+            for r in range(1, len(REASON_NAMES))
+            if self.counters[m, r]
+        ]
+        return sorted(rows, key=lambda row: (-row[2], row[0], row[1]))
+
+    def trade(self, trade_id: int) -> Any:
+        """The closed trade with this id.
+
+        Raises
+        ------
+        KeyError
+            If no closed trade has it.
+        """
+        hit = np.flatnonzero(self.trades["trade_id"] == trade_id)
+        if len(hit) == 0:
+            raise KeyError(f"no closed trade {trade_id}; ids run from 1 to {int(self.state.fund['trade_seq'][0])}")
+        return self.trades[hit[0]]
+
+    def exits(self) -> dict[str, int]:
+        """Closed trades by exit reason."""
+        return {n: int(np.sum(self.trades["exit_reason"] == c)) for c, n in enumerate(EXIT_NAMES) if c}
+
+
+def open_positions(state: State) -> Array:
+    """Positions still held, as trade rows with exit reason 0 and the last mark as exit price."""
+    n = int(state.fund["n_open"][0])
+    rows = records(np.zeros(n, dtype=R.TRADE_DT)).view(np.recarray)
+    symbol = np.asarray(state.symbol).view(R.SYMBOL_DT).view(np.recarray)
+    write = getattr(write_trade, "py_func", write_trade)
+    for k in range(n):
+        i = int(state.open_list[k])
+        s = symbol[i]
+        write(rows[k], s, i, int(state.fund["now_ms"][0]), 0, float(s.mark))
+        rows[k].pnl_gross_usd = s.realised_usd + s.qty * (s.mark - s.avg_price)
+        rows[k].pnl_usd = rows[k].pnl_gross_usd - s.fee_usd + s.funding_usd + s.insurance_usd
+    return np.asarray(rows).view(R.TRADE_DT)

@@ -1,0 +1,151 @@
+"""The compiled loop over bars, and the single steps a bar-by-bar caller (tests, paper trading) makes instead of it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qt_core._jit import entry, kernel
+from qt_core.codes import MARKET
+from qt_core.engine.matching import P_INSIDE, begin_bar, end_bar, match_next
+from qt_core.engine.orders import submit
+from qt_core.pipeline import on_bar, on_event, on_guard
+from qt_core.state import (
+    CANDIDATE_CAP,
+    KEEP_DECISIONS,
+    KEEP_EVENTS,
+    KEEP_TRADES,
+    N_DECISIONS,
+    N_EVENTS,
+    N_REQUESTS,
+    N_TRADES,
+)
+
+
+class Bars(NamedTuple):
+    """The finest bars and what else the venue needs. Arrays ``[F, N]``; live passes F = 1."""
+
+    time: Any  # int64 [F], open times
+    open: Any
+    high: Any
+    low: Any
+    close: Any
+    volume: Any
+    mark_open: Any
+    mark_high: Any
+    mark_low: Any
+    mark_close: Any
+    valid: Any  # bool
+    funding_bar: Any  # int64 [K], bar at whose open the settlement is due, ascending
+    funding_symbol: Any  # int64 [K]
+    funding_rate: Any  # float64 [K]
+    specs: Any  # SPEC_DT [N]
+    brackets: Any  # BRACKET_DT [N, 16]
+    decision: Any  # int64 [F], row of the decision inputs at this bar's close, -1 = none
+    bar_ms: int  # length of these bars
+    decision_ms: int  # length of a decision bar
+
+
+@kernel
+def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
+    """Hand the chain's requests to the venue."""
+    fund = venue.fund[0]
+    inside = fund.in_bar != 0
+    active_ms = bars.time[f] + 1 if inside and p.venue.stops_in_entry_bar == 0 else np.int64(0)
+    for k in range(out.n[N_REQUESTS]):
+        r = out.requests[k]
+        fresh = 0 if inside and fund.phase == P_INSIDE and r.kind != MARKET else 1
+        close = bars.close[f, r.symbol] if bars.valid[f, r.symbol] else venue.symbol[r.symbol].last_close
+        submit(venue, bars.specs, r, close, inside, active_ms, fresh)
+    out.n[N_REQUESTS] = 0
+
+
+@kernel
+def has_room(state: Any, out: Any) -> bool:
+    """True where the journal can take whatever one more bar may write."""
+    busy = state.symbol.shape[0]
+    n = out.n
+    if n[KEEP_TRADES] != 0 and out.trades.shape[0] - n[N_TRADES] < 4 * busy + 8:
+        return False
+    if n[KEEP_EVENTS] != 0 and out.events.shape[0] - n[N_EVENTS] < 24 * busy + 64:
+        return False
+    return not (n[KEEP_DECISIONS] != 0 and out.decisions.shape[0] - n[N_DECISIONS] < CANDIDATE_CAP)
+
+
+@kernel
+def write_curve(state: Any, curve: Any, t: int) -> None:
+    """Account after the decision at row ``t``."""
+    fund = state.fund[0]
+    c = curve[t]
+    c.time_ms = fund.now_ms
+    c.equity_usd = fund.equity_usd
+    c.wallet_usd = fund.wallet_usd
+    c.margin_usd = fund.margin_usd
+    c.unrealised_usd = fund.unrealised_usd
+    c.exposure_usd = fund.exposure_usd
+    c.n_open = fund.n_open
+
+
+@entry
+def run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f0: int, f1: int) -> int:
+    """Bars ``f0 .. f1 - 1``; returns the next bar to do (before ``f1`` where the journal needs more room)."""
+    for f in range(f0, f1):
+        if not has_room(state, out):
+            return f
+        begin_bar(p.venue, venue, bars, f)
+        while match_next(p.venue, venue, bars, f, out.event):
+            on_event(p, state, out.event, out)
+            submit_all(p, venue, bars, f, out)
+        end_bar(venue, bars, f)
+        t = bars.decision[f]
+        if t >= 0:
+            on_bar(p, state, bars, f, rows, t, out)
+            write_curve(state, curve, t)
+        else:
+            on_guard(p, state, bars, f, out)
+        submit_all(p, venue, bars, f, out)
+    return f1
+
+
+# --- the same steps one at a time ---------------------------------------------------------------------------------
+
+
+@entry
+def step_begin(p: Any, venue: Any, bars: Any, f: int) -> None:
+    """Open bar ``f`` at the venue."""
+    begin_bar(p.venue, venue, bars, f)
+
+
+@entry
+def step_match(p: Any, venue: Any, bars: Any, f: int, out: Any) -> bool:
+    """Next venue event into ``out.event``; False when the bar is over."""
+    return match_next(p.venue, venue, bars, f, out.event)
+
+
+@entry
+def step_event(p: Any, state: Any, out: Any) -> None:
+    """The chain answers ``out.event``."""
+    on_event(p, state, out.event, out)
+
+
+@entry
+def step_submit(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
+    """Requests go to the venue."""
+    submit_all(p, venue, bars, f, out)
+
+
+@entry
+def step_end(venue: Any, bars: Any, f: int) -> None:
+    """Close bar ``f`` at the venue."""
+    end_bar(venue, bars, f)
+
+
+@entry
+def step_bar(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) -> None:
+    """Decide."""
+    on_bar(p, state, bars, f, rows, t, out)
+
+
+@entry
+def step_guard(p: Any, state: Any, bars: Any, f: int, out: Any) -> None:
+    """Guard."""
+    on_guard(p, state, bars, f, out)

@@ -1,0 +1,200 @@
+"""``backtest``: a Market, a SignalTape and a Config in; a Result out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qt_core import records as R
+from qt_core._jit import INTERPRETED, compile_lock
+from qt_core.config import Config
+from qt_core.engine.result import Result
+from qt_core.engine.run import Bars, run
+from qt_core.errors import DataError
+from qt_core.features.context import ChainContext, chain_context
+from qt_core.market import Market
+from qt_core.pipeline import Params, Rows
+from qt_core.signal.tape import SignalTape, check_tape
+from qt_core.state import Out, State, Venue, make_out, make_state, make_venue, records
+
+FUNDING_JITTER_MS = 60_000  # recorded settlement times lie a few ms after the hour; within a minute they count as on it
+_CHUNK = 20_000  # bars between two progress calls
+
+
+@dataclass
+class Session:
+    """Arrays of one run, ready for ``run`` or for a bar-by-bar caller."""
+
+    params: Params
+    state: State
+    venue: Venue
+    bars: Bars
+    rows: Rows
+    out: Out
+    curve: npt.NDArray[Any]
+    next_bar: int = 0
+
+    @property
+    def n_bars(self) -> int:
+        return int(self.bars.time.shape[0])
+
+
+def prepare_bars(market: Market, decide_every_ms: int | None = None) -> Bars:
+    """The finest bars of a market and the rows at which decisions fall.
+
+    ``decide_every_ms`` (default: the market's own timeframe) lets a market of fine bars decide on a coarser grid.
+    """
+    fine = market.detail if market.detail is not None else market
+    decision_ms = decide_every_ms or market.timeframe_ms
+    close_ms = fine.time + fine.timeframe_ms
+    decision = np.full(fine.n_bars, -1, dtype=np.int64)
+    on_grid = np.flatnonzero((close_ms - market.time[0]) % decision_ms == 0)
+    decision[on_grid] = np.arange(len(on_grid))
+    due = np.searchsorted(fine.time, market.funding_time_ms - FUNDING_JITTER_MS, side="left")
+    keep = due < fine.n_bars
+    return Bars(
+        time=fine.time,
+        open=fine.open,
+        high=fine.high,
+        low=fine.low,
+        close=fine.close,
+        volume=fine.volume,
+        mark_open=fine.mark_open,
+        mark_high=fine.mark_high,
+        mark_low=fine.mark_low,
+        mark_close=fine.mark_close,
+        valid=fine.valid,
+        funding_bar=due[keep].astype(np.int64),
+        funding_symbol=np.ascontiguousarray(market.funding_symbol[keep]),
+        funding_rate=np.ascontiguousarray(market.funding_rate[keep]),
+        specs=records(market.specs),
+        brackets=records(market.brackets),
+        decision=decision,
+        bar_ms=fine.timeframe_ms,
+        decision_ms=decision_ms,
+    )
+
+
+def prepare_rows(market: Market, tape: SignalTape, context: ChainContext) -> Rows:
+    """Decision inputs, checked for shape and dtype (another layout would silently compile a second machine code)."""
+    t = context.values.shape[0]
+    check_tape(tape, t, market.n_symbols)
+    if context.values.dtype != np.float64 or not context.values.flags.c_contiguous:
+        raise DataError("chain context must be C-ordered float64")
+    return Rows(
+        proba=tape.proba,
+        available=np.ascontiguousarray(tape.available),
+        ctx=context.values,
+        eligible=np.ascontiguousarray(context.eligible),
+        brackets=records(market.brackets),
+        n_brackets=np.ascontiguousarray(market.specs["n_brackets"]),
+    )
+
+
+def open_session(
+    market: Market,
+    tape: SignalTape,
+    config: Config,
+    *,
+    seed: int = 0,
+    context: ChainContext | None = None,
+    journal: bool = True,
+    decide_every_ms: int | None = None,
+) -> Session:
+    """State, venue and inputs before the first bar.
+
+    Raises
+    ------
+    DataError
+        Tape or context of another shape, or fewer decision rows than bars.
+    """
+    p = config.params()
+    context = chain_context(market) if context is None else context
+    bars = prepare_bars(market, decide_every_ms)
+    rows = prepare_rows(market, tape, context)
+    n_rows = int(bars.decision.max()) + 1
+    if rows.ctx.shape[0] < n_rows:
+        raise DataError(f"chain context has {rows.ctx.shape[0]} rows, expected {n_rows}, one per decision bar")
+    e = p.ensemble
+    weights = (e.weight_xgb, e.weight_lgbm, e.weight_nhits, e.weight_patchtst)
+    return Session(
+        params=p,
+        state=make_state(market.symbols, market.specs, p.chain.initial_equity_usd, weights, seed),
+        venue=make_venue(market.n_symbols, p.chain.initial_equity_usd),
+        bars=bars,
+        rows=rows,
+        out=make_out(market.n_symbols, keep=(True, journal, journal)),
+        curve=records(np.zeros(n_rows, dtype=R.CURVE_DT)),
+    )
+
+
+def _grown(rows: npt.NDArray[Any], used: int) -> npt.NDArray[Any]:
+    bigger = np.zeros(2 * len(rows) + 64, dtype=rows.dtype)
+    bigger[:used] = rows[:used]
+    return records(bigger)
+
+
+def grow(out: Out) -> Out:
+    """The same journal with twice the room."""
+    n_trades, n_decisions, n_events = int(out.n[1]), int(out.n[2]), int(out.n[3])
+    return out._replace(
+        trades=_grown(out.trades, n_trades if out.n[4] else 0),
+        decisions=_grown(out.decisions, n_decisions),
+        events=_grown(out.events, n_events),
+    )
+
+
+def advance(s: Session, until: int | None = None, progress: Callable[[int, int], None] | None = None) -> None:
+    """Run bars up to ``until`` (default all); may be called again to go on."""
+    end = s.n_bars if until is None else min(until, s.n_bars)
+    while s.next_bar < end:
+        stop = end if progress is None else min(end, s.next_bar + _CHUNK)
+        before = s.next_bar
+        s.next_bar = run(s.params, s.state, s.venue, s.bars, s.rows, s.out, s.curve, before, stop)
+        if s.next_bar < stop:
+            s.out = grow(s.out)
+        if progress is not None:
+            progress(s.next_bar, end)
+
+
+def warm_up() -> bool:
+    """Compile (or load from the cache) the run loop, one process at a time; True if the cache was empty."""
+    if INTERPRETED or run.signatures:  # type: ignore[attr-defined]
+        return False
+    from qt_core.engine.warm import tiny_session  # noqa: PLC0415  avoids a cycle
+
+    with compile_lock():
+        s = tiny_session()
+        advance(s)
+        stats = run.stats  # type: ignore[attr-defined]
+    return bool(stats.cache_misses)
+
+
+def backtest(
+    market: Market,
+    tape: SignalTape,
+    config: Config,
+    seed: int = 0,
+    *,
+    context: ChainContext | None = None,
+    journal: bool = True,
+    decide_every_ms: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Run the whole chain over a market.
+
+    Parameters
+    ----------
+    tape : signals per decision bar. context : chain columns per decision bar; computed from the market when None.
+    journal : keep decision and event rows (digest and counters are always kept). progress : called with (bars done, all).
+
+    Returns
+    -------
+    Result
+        ``r.trades r.curve r.decisions r.events r.metrics r.state r.digest()``.
+    """
+    s = open_session(market, tape, config, seed=seed, context=context, journal=journal, decide_every_ms=decide_every_ms)
+    advance(s, progress=progress)
+    return Result.of(s, market, config, seed)

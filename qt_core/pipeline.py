@@ -1,0 +1,109 @@
+"""The order of the modules, and the three entries through which alone State changes (SPEC section 1, DESIGN section 2).
+
+``on_event``  what the venue or a person says      -> account, positions, protection
+``on_bar``    a closed decision bar                -> account, signals, open positions, entries
+``on_guard``  a closed finer bar (live: every 10 s) -> account, open positions; may only protect, reduce, close
+
+Each is a pure step of (params, state, inputs): no clock, no I/O, no draw. Requests to the venue and journal rows go to the
+caller-owned ``out``. The backtester inlines these functions; the live adapter calls them.
+"""
+
+from typing import Any, NamedTuple
+
+from qt_core._jit import kernel
+from qt_core.codes import EV_ADJUST, EV_CANCEL, EV_COMMAND, EV_FILL, EV_FUNDING, EV_LIQUIDATION, EV_REJECT
+from qt_core.context import regime
+from qt_core.engine.params import VenueParams
+from qt_core.position import dynamic_tpsl
+from qt_core.risk import risk_os, safety_governor
+from qt_core.signal import ensemble
+from qt_core.stages.account import account_step, on_adjust, on_command
+from qt_core.stages.entries import collect, enter
+from qt_core.stages.events import on_fill, on_funding, on_order_end
+from qt_core.stages.manage import manage_positions
+
+
+class ChainParams(NamedTuple):
+    """What belongs to no single module."""
+
+    initial_equity_usd: float = 10_000.0
+    base_margin_usd: float = 200.0
+    neutral_multiplier: float = 1.0  # sizing while module 19 is OFF
+    neutral_leverage: float = 3.0
+    max_candidates: int = 5  # candidates looked at per bar
+    journal_top: int = 0  # further candidates journalled as NOT_SELECTED
+    entry_work_bars: int = 1  # decision bars an entry order may work before what is left of it is cancelled
+    taker_fee: float = 0.0005  # costs the chain reckons with; config copies them from the venue
+    slippage: float = 0.0002
+
+
+CHAIN_BOUNDS = {
+    "initial_equity_usd": (1.0, 1e12),
+    "base_margin_usd": (0.01, 1e12),
+    "neutral_multiplier": (0.01, 10.0),
+    "neutral_leverage": (1.0, 125.0),
+    "max_candidates": (1, 32),
+    "journal_top": (0, 32),
+    "entry_work_bars": (1, 1000),
+}
+
+
+class Params(NamedTuple):
+    """Every number of a run. A kernel gets its own part."""
+
+    chain: ChainParams
+    ensemble: ensemble.Params
+    regime: regime.Params
+    tpsl: dynamic_tpsl.Params
+    risk: risk_os.Params
+    governor: safety_governor.Params
+    venue: VenueParams
+
+
+class Rows(NamedTuple):
+    """Chain inputs at decision bars; live passes T = 1."""
+
+    proba: Any  # float32 [T, N, 4, 3]
+    available: Any  # bool [T, N, 4]
+    ctx: Any  # float64 [T, N, CTX_COLUMNS]
+    eligible: Any  # bool [T, N]
+    brackets: Any  # BRACKET_DT [N, 16]
+    n_brackets: Any  # int64 [N]
+
+
+@kernel
+def on_event(p: Any, state: Any, event: Any, out: Any) -> None:
+    """Apply one event; requests it causes are appended to ``out``."""
+    e = event[0]
+    kind = e.kind
+    if kind == EV_FILL or kind == EV_LIQUIDATION:
+        on_fill(state, e, out)
+    elif kind == EV_FUNDING:
+        on_funding(state, e, out)
+    elif kind == EV_CANCEL or kind == EV_REJECT:
+        on_order_end(state, e, out)
+    elif kind == EV_COMMAND:
+        on_command(p, state, e, out)
+    elif kind == EV_ADJUST:
+        on_adjust(state, e)
+    # EV_ACK changes nothing the chain decides on
+
+
+@kernel
+def on_bar(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) -> None:
+    """Decide at the close of bar ``f`` with inputs of row ``t``: account -> signals -> positions -> entries."""
+    now_ms = bars.time[f] + bars.bar_ms
+    account_step(p, state, bars, f, now_ms)
+    collect(p, state, bars, f, rows, t, out)
+    manage_positions(p, state, bars, f, now_ms, out)
+    enter(p, state, bars, f, rows, t, now_ms, out)
+    state.fund[0].n_bars += 1
+
+
+@kernel
+def on_guard(p: Any, state: Any, bars: Any, f: int, out: Any) -> None:
+    """Between decisions: account and protection only; nothing may open."""
+    now_ms = bars.time[f] + bars.bar_ms
+    account_step(p, state, bars, f, now_ms)
+    manage_positions(p, state, bars, f, now_ms, out)
+    state.fund[0].n_guards += 1

@@ -1,0 +1,100 @@
+"""Step 1: marks, equity, drawdowns, the day's roll, and the kill switch that follows from them."""
+
+from typing import Any
+
+from qt_core._jit import kernel
+from qt_core.codes import CMD_ERROR, CMD_EXIT, CMD_HALT, CMD_HEALTH, CMD_OVERRIDE, CMD_PAUSE, CMD_RELEASE
+from qt_core.risk import risk_os
+from qt_core.stages.events import exit_now
+
+DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+PAUSED_UNTIL_MIDNIGHT, PAUSED_BY_HAND = 1, 2
+
+
+@kernel
+def mark_positions(state: Any, bars: Any, f: int) -> None:
+    """Mark open positions at the bar's closing mark (the last known one where the bar is missing)."""
+    fund = state.fund[0]
+    unrealised = 0.0
+    exposure = 0.0
+    for k in range(fund.n_open):
+        i = state.open_list[k]
+        s = state.symbol[i]
+        if bars.valid[f, i]:
+            s.mark = bars.mark_close[f, i]
+        move = s.mark - s.avg_price
+        unrealised += s.qty * move
+        exposure += abs(s.qty) * s.mark
+        roi = s.side * move / s.avg_price * s.leverage
+        if -roi > s.worst_roi:
+            s.worst_roi = -roi
+    fund.unrealised_usd = unrealised
+    fund.exposure_usd = exposure
+    fund.equity_usd = fund.wallet_usd + unrealised
+
+
+@kernel
+def roll_day(fund: Any, now_ms: int) -> None:
+    """At 00:00 UTC the day's reference equity is taken anew and an automatic pause ends."""
+    if now_ms < fund.next_day_ms:
+        return
+    if fund.next_day_ms >= 0:
+        fund.day_start_equity_usd = fund.equity_usd
+    fund.next_day_ms = (now_ms // DAY_MS + 1) * DAY_MS
+    if fund.paused == PAUSED_UNTIL_MIDNIGHT:
+        fund.paused = 0
+
+
+@kernel
+def account_step(p: Any, state: Any, bars: Any, f: int, now_ms: int) -> None:
+    """Equity, day, drawdowns; a day's drawdown beyond the limit pauses entries until 00:00 UTC."""
+    mark_positions(state, bars, f)
+    fund = state.fund[0]
+    fund.now_ms = now_ms
+    roll_day(fund, now_ms)
+    equity = fund.equity_usd
+    if equity > fund.peak_equity_usd:
+        fund.peak_equity_usd = equity
+    fund.drawdown = 1.0 - equity / fund.peak_equity_usd
+    if fund.drawdown > fund.max_drawdown:
+        fund.max_drawdown = fund.drawdown
+    fund.day_drawdown = max(0.0, 1.0 - equity / fund.day_start_equity_usd)
+    if p.risk.mode == 3 and fund.day_drawdown > p.risk.max_day_drawdown and fund.paused == 0:
+        fund.paused = PAUSED_UNTIL_MIDNIGHT
+
+
+@kernel
+def on_command(p: Any, state: Any, e: Any, out: Any) -> None:
+    """A person or a monitor speaks: pause, halt, release, override one veto, report an error or health, exit."""
+    fund = state.fund[0]
+    if e.command == CMD_PAUSE:
+        fund.paused = PAUSED_BY_HAND
+    elif e.command == CMD_HALT:
+        fund.halted = 1
+    elif e.command == CMD_RELEASE:
+        fund.paused = 0
+        fund.halted = 0
+    elif e.command == CMD_OVERRIDE:
+        state.symbol[e.symbol].override = 1
+    elif e.command == CMD_HEALTH:
+        fund.health = e.reason
+    elif e.command == CMD_EXIT:
+        exit_now(state, e.symbol, e.time_ms, out)
+    elif e.command == CMD_ERROR:
+        if e.time_ms - fund.error_window_ms >= MINUTE_MS:
+            fund.error_window_ms = e.time_ms
+            fund.error_count = 0
+        fund.error_count += 1
+        if p.risk.mode == 3 and risk_os.error_burst(p.risk, fund.error_count):
+            fund.halted = 1
+
+
+@kernel
+def on_adjust(state: Any, e: Any) -> None:
+    """Money moved in or out (``value`` USD): references move with it, so that a deposit is no profit."""
+    fund = state.fund[0]
+    fund.wallet_usd = e.wallet_usd
+    fund.equity_usd += e.value
+    fund.peak_equity_usd += e.value
+    fund.day_start_equity_usd += e.value

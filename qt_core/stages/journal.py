@@ -1,0 +1,135 @@
+"""Journal rows, counters, order requests and the rolling digest of decisions."""
+
+from typing import Any
+
+import numpy as np
+
+from qt_core._jit import kernel
+from qt_core.rng import mix
+from qt_core.state import KEEP_DECISIONS, KEEP_EVENTS, KEEP_TRADES, N_DECISIONS, N_EVENTS, N_REQUESTS, N_TRADES
+
+
+@kernel
+def fold(state: Any, x: np.uint64) -> None:
+    """Mix 64 bits into the digest."""
+    fund = state.fund[0]
+    fund.digest = mix(fund.digest ^ x)
+
+
+@kernel
+def fold_int(state: Any, x: int) -> None:
+    """Mix an integer into the digest (two's complement)."""
+    fold(state, np.uint64(x & np.int64(0x7FFFFFFFFFFFFFFF)))
+
+
+@kernel
+def fold_float(state: Any, out: Any, x: float) -> None:
+    """Mix the bits of a float into the digest."""
+    out.bits_f[0] = x
+    fold(state, out.bits_u[0])
+
+
+@kernel
+def count(out: Any, module: int, reason: int) -> None:
+    """Count a verdict; always on."""
+    out.counters[module, reason] += 1
+
+
+@kernel
+def log_event(
+    out: Any,
+    time_ms: int,
+    symbol: int,
+    kind: int,
+    tag: int,
+    reason: int,
+    seq: int,
+    trade: int,
+    qty: float,
+    price: float,
+) -> int:
+    """Append a journal event; returns its row, or -1 where events are not kept."""
+    if out.n[KEEP_EVENTS] == 0:
+        return -1
+    row = out.n[N_EVENTS]
+    e = out.events[row]
+    e.time_ms = time_ms
+    e.symbol = symbol
+    e.kind = kind
+    e.tag = tag
+    e.reason = reason
+    e.seq = seq
+    e.trade_id = trade
+    e.qty = qty
+    e.price = price
+    e.fee_usd = 0.0
+    e.realised_usd = 0.0
+    e.value = 0.0
+    e.old_value = 0.0
+    out.n[N_EVENTS] = row + 1
+    return row
+
+
+@kernel
+def request(
+    state: Any,
+    out: Any,
+    now_ms: int,
+    op: int,
+    symbol: int,
+    seq: int,
+    kind: int,
+    side: int,
+    tag: int,
+    qty: float,
+    trigger: float,
+) -> Any:
+    """Append an order request and fold it into the digest; returns the row for the rarer fields.
+
+    ``seq`` 0 draws the next order number.
+    """
+    fund = state.fund[0]
+    if seq == 0:
+        fund.order_seq += 1
+        seq = fund.order_seq
+    row = out.n[N_REQUESTS]
+    r = out.requests[row]
+    out.n[N_REQUESTS] = row + 1
+    r.op = op
+    r.symbol = symbol
+    r.seq = seq
+    r.kind = kind
+    r.side = side
+    r.tag = tag
+    r.reduce_only = 1
+    r.approved = 0
+    r.time_ms = now_ms
+    r.expire_ms = np.int64(9223372036854775807)
+    r.qty = qty
+    r.trigger = trigger
+    r.price = 0.0
+    r.leverage = 1.0
+    r.callback = 0.0
+    r.activation = 0.0
+    fold(state, state.symbol[symbol].name_hash)
+    fold_int(state, ((now_ms * 16 + op) * 16 + kind) * 16 + tag * 2 + (1 if side > 0 else 0))
+    fold_float(state, out, qty)
+    fold_float(state, out, trigger)
+    return r
+
+
+@kernel
+def next_trade(out: Any) -> int:
+    """Row of the next trade; the row is reused where trades are not kept (they are still counted)."""
+    row = out.n[N_TRADES]
+    out.n[N_TRADES] = row + 1
+    return row if out.n[KEEP_TRADES] != 0 else 0
+
+
+@kernel
+def keep_decision(out: Any, row: int) -> None:
+    """Copy candidate ``row`` into the decision journal."""
+    if out.n[KEEP_DECISIONS] == 0:
+        return
+    out.decisions[out.n[N_DECISIONS]] = out.candidates[row]
+    out.n[N_DECISIONS] += 1

@@ -1,0 +1,214 @@
+"""State (the chain's) and Venue (the exchange's side): array views cut from one aligned byte buffer each.
+
+Types depend neither on the number of symbols nor on any window, so one compiled signature serves every N. A snapshot is
+a header (schema, N, symbol names) plus the buffer's bytes; equality is equality of bytes; a snapshot of another schema
+is refused, never guessed.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from qt_core import records as R
+from qt_core._jit import INTERPRETED
+from qt_core.codes import MAX_ORDERS, N_MODULES, N_REASONS
+from qt_core.errors import QtError
+from qt_core.rng import name_hash
+
+Array = npt.NDArray[Any]
+T = TypeVar("T", bound=tuple[Any, ...])
+
+CANDIDATE_CAP = 64  # rows of the scratch list of entry candidates
+WEIGHTS = 4
+
+
+class SnapshotError(QtError):
+    """A snapshot of another schema, another set of symbols, or cut short."""
+
+
+class State(NamedTuple):
+    """Everything the chain remembers between two calls. Written only through ``pipeline``'s three entries."""
+
+    fund: Array  # FUND_DT [1]
+    symbol: Array  # SYMBOL_DT [N]
+    open_list: Array  # int64 [N], the first fund.n_open are symbol indices with a position, ascending
+    weights: Array  # float64 [4], ensemble weights in use, sum 1
+    seed: Array  # uint64 [1]
+
+
+class Venue(NamedTuple):
+    """The simulated exchange: ledger, open orders, and the cursor of the bar being matched."""
+
+    fund: Array  # VENUE_FUND_DT [1]
+    symbol: Array  # VENUE_SYMBOL_DT [N]
+    orders: Array  # ORDER_DT [N, 8]
+    active: Array  # int64 [N], the first fund.n_active: symbols with a position or an order, ascending
+    hot: Array  # int64 [N], the first fund.n_hot: those of them something may happen to in this bar
+
+
+class Out(NamedTuple):
+    """Caller-owned scratch and journal; never part of State."""
+
+    requests: Array  # REQUEST_DT, the first n[N_REQUESTS] wait to be submitted
+    event: Array  # EVENT_DT [1], what match_next found
+    candidates: Array  # DECISION_DT [CANDIDATE_CAP], entry candidates of this bar, best first
+    trades: Array  # TRADE_DT [capacity]
+    decisions: Array  # DECISION_DT [capacity]
+    events: Array  # JOURNAL_EVENT_DT [capacity]
+    counters: Array  # int64 [N_MODULES, N_REASONS]
+    n: Array  # int64 [8], see N_* below
+    bits_f: Array  # float64 [1], same memory as bits_u: the bits of a float for the digest
+    bits_u: Array  # uint64 [1]
+
+
+N_REQUESTS, N_TRADES, N_DECISIONS, N_EVENTS, KEEP_TRADES, KEEP_DECISIONS, KEEP_EVENTS, N_CANDIDATES = range(8)
+
+STATE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]], ...] = (
+    ("fund", R.FUND_DT, lambda n: (1,)),
+    ("symbol", R.SYMBOL_DT, lambda n: (n,)),
+    ("open_list", np.dtype("i8"), lambda n: (n,)),
+    ("weights", np.dtype("f8"), lambda n: (WEIGHTS,)),
+    ("seed", np.dtype("u8"), lambda n: (1,)),
+)
+VENUE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]], ...] = (
+    ("fund", R.VENUE_FUND_DT, lambda n: (1,)),
+    ("symbol", R.VENUE_SYMBOL_DT, lambda n: (n,)),
+    ("orders", R.ORDER_DT, lambda n: (n, MAX_ORDERS)),
+    ("active", np.dtype("i8"), lambda n: (n,)),
+    ("hot", np.dtype("i8"), lambda n: (n,)),
+)
+_LAYOUTS: dict[type, Any] = {State: STATE_LAYOUT, Venue: VENUE_LAYOUT}
+
+
+def records(array: Array) -> Array:
+    """A record array as kernels expect it: plain when compiled, attribute access when interpreted."""
+    return array.view(np.recarray) if INTERPRETED and array.dtype.names else array
+
+
+def _size(layout: Any, n: int) -> int:
+    return sum(dt.itemsize * int(np.prod(shape(n))) for _, dt, shape in layout)
+
+
+def _cut(kind: type[T], buffer: npt.NDArray[np.uint8], n: int) -> T:
+    views, at = [], 0
+    for _, dt, shape in _LAYOUTS[kind]:
+        size = dt.itemsize * int(np.prod(shape(n)))
+        views.append(records(buffer[at : at + size].view(dt).reshape(shape(n))))
+        at += size
+    return kind(*views)
+
+
+def _aligned(size: int) -> npt.NDArray[np.uint8]:
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size]
+
+
+def buffer_of(kind: type[T], n: int) -> T:
+    """A zeroed State or Venue for ``n`` symbols."""
+    return _cut(kind, _aligned(_size(_LAYOUTS[kind], n)), n)
+
+
+def raw_bytes(views: State | Venue) -> bytes:
+    """The buffer's bytes, field by field (the fields lie back to back)."""
+    return b"".join(v.tobytes() for v in views)
+
+
+def schema_hash(kind: type) -> str:
+    """Changes with any field of any record in the layout."""
+    text = repr([(name, dt.descr, str(shape(7))) for name, dt, shape in _LAYOUTS[kind]])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def snapshot(views: State | Venue, symbols: tuple[str, ...]) -> bytes:
+    """Header line (JSON) plus the buffer."""
+    header = {"kind": type(views).__name__, "schema": schema_hash(type(views)), "symbols": list(symbols)}
+    return json.dumps(header).encode() + b"\n" + raw_bytes(views)
+
+
+def restore(kind: type[T], blob: bytes, symbols: tuple[str, ...]) -> T:
+    """The State or Venue of a snapshot.
+
+    Raises
+    ------
+    SnapshotError
+        If kind, schema, symbols or length differ from what this code and these symbols need.
+    """
+    head, _, body = blob.partition(b"\n")
+    try:
+        header = json.loads(head)
+    except ValueError as err:
+        raise SnapshotError("snapshot has no readable header; expected one written by qt_core.state.snapshot") from err
+    wanted = {"kind": kind.__name__, "schema": schema_hash(kind), "symbols": list(symbols)}
+    for key, value in wanted.items():
+        if header.get(key) != value:
+            raise SnapshotError(f"snapshot {key} is {header.get(key)!r}, expected {value!r}")
+    size = _size(_LAYOUTS[kind], len(symbols))
+    if len(body) != size:
+        raise SnapshotError(f"snapshot has {len(body)} bytes, expected {size}: cut short or corrupt")
+    buffer = _aligned(size)
+    buffer[:] = np.frombuffer(body, dtype=np.uint8)
+    return _cut(kind, buffer, len(symbols))
+
+
+def copy_into(target: State | Venue, source: State | Venue) -> None:
+    """Overwrite ``target`` with ``source``: a sweep's reset."""
+    for to, frm in zip(target, source, strict=True):
+        to[...] = frm
+
+
+def make_state(
+    symbols: tuple[str, ...], specs: Array, initial_equity_usd: float, weights: tuple[float, ...], seed: int
+) -> State:
+    """The State before the first bar: flat, peak = initial equity."""
+    state = buffer_of(State, len(symbols))
+    fund = state.fund
+    for name in ("wallet_usd", "equity_usd", "peak_equity_usd", "day_start_equity_usd"):
+        fund[name][0] = initial_equity_usd
+    fund["next_day_ms"][0] = -1  # unknown until the first bar
+    for name in ("tick_size", "lot_step", "min_qty", "max_qty", "min_notional"):
+        state.symbol[name] = specs[name]
+    state.symbol["name_hash"] = [name_hash(s) for s in symbols]
+    state.weights[:] = weights
+    state.seed[0] = seed
+    return state
+
+
+def make_venue(n_symbols: int, initial_equity_usd: float) -> Venue:
+    """A venue with ``initial_equity_usd`` in the wallet and no order."""
+    venue = buffer_of(Venue, n_symbols)
+    venue.fund["free_usd"][0] = initial_equity_usd
+    venue.symbol["watch_high"] = np.inf
+    venue.symbol["watch_low"] = -np.inf
+    venue.symbol["next_expiry_ms"] = np.iinfo(np.int64).max
+    return venue
+
+
+def make_out(
+    n_symbols: int,
+    *,
+    trades: int = 4096,
+    decisions: int = 4096,
+    events: int = 4096,
+    keep: tuple[bool, bool, bool] = (True, True, True),
+) -> Out:
+    """Scratch and journal with room for the given numbers of rows; ``keep`` = (trades, decisions, events)."""
+    bits = np.zeros(1)
+    n = np.zeros(8, dtype=np.int64)
+    n[KEEP_TRADES], n[KEEP_DECISIONS], n[KEEP_EVENTS] = keep
+    return Out(
+        requests=records(np.zeros(4 * n_symbols + 64, R.REQUEST_DT)),
+        event=records(np.zeros(1, R.EVENT_DT)),
+        candidates=records(np.zeros(CANDIDATE_CAP, R.DECISION_DT)),
+        trades=records(np.zeros(trades, R.TRADE_DT)),
+        decisions=records(np.zeros(decisions, R.DECISION_DT)),
+        events=records(np.zeros(events, R.JOURNAL_EVENT_DT)),
+        counters=np.zeros((N_MODULES, N_REASONS), np.int64),
+        n=n,
+        bits_f=bits,
+        bits_u=bits.view(np.uint64),
+    )
