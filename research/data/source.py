@@ -10,6 +10,8 @@ from qt_core.errors import DataError
 from qt_core.io.checks import PRICES, find_funding_problems, find_problems, require_sound
 from qt_core.io.contracts import BracketTable, SpecTable, read_brackets, read_exchange_info
 from qt_core.io.files import Columns, read_parquet
+from qt_core.io.series import SeriesKey
+from qt_core.io.store import CandleStore
 from qt_core.io.timeframes import timeframe_to_ms
 
 CANDLES = ("open_time", *PRICES, "volume")
@@ -112,6 +114,41 @@ def _sound(columns: Columns, timeframe: str, where: str) -> Columns:
     return columns
 
 
+class StoreSource:
+    """The candle store as a source."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = CandleStore(root)
+        self.label = f"store {root.name}"
+
+    def symbols(self, timeframe: str) -> tuple[str, ...]:
+        """Symbols with candles of a timeframe, sorted."""
+        return self.store.symbols("candles", timeframe)
+
+    def candles(self, symbol: str, timeframe: str) -> Columns:
+        """Sound candles of one symbol."""
+        return self.store.read(SeriesKey("candles", symbol, timeframe))
+
+    def marks(self, symbol: str, timeframe: str) -> "Columns | None":
+        """Sound mark candles of one symbol, or None."""
+        return self._optional(SeriesKey("mark", symbol, timeframe))
+
+    def funding(self, symbol: str) -> "Columns | None":
+        """Sound funding rows of one symbol, or None."""
+        return self._optional(SeriesKey("funding", symbol, ""))
+
+    def specs(self) -> "SpecTable | None":
+        """The latest contract specs, or None."""
+        return self.store.specs()
+
+    def brackets(self) -> "BracketTable | None":
+        """The latest bracket snapshot, or None."""
+        return self.store.brackets()
+
+    def _optional(self, key: SeriesKey) -> "Columns | None":
+        return self.store.read(key) if self.store.has(key) else None
+
+
 def open_source(root: Path) -> MarketSource:
     """The source a folder is laid out as.
 
@@ -120,6 +157,8 @@ def open_source(root: Path) -> MarketSource:
     DataError
         If the folder is missing or is neither a store nor a folder of parquet files.
     """
+    if CandleStore.matches(root):
+        return StoreSource(root)
     if FolderSource.matches(root):
         return FolderSource(root)
     raise DataError(f"{root}: no market data; a store with catalogue.json or a folder with um_<timeframe>/ expected")
