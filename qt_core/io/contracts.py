@@ -88,15 +88,20 @@ def _parse_contract(entry: dict[str, Any]) -> ContractSpec:
     )
 
 
-def read_exchange_info(path: Path) -> SpecTable:
-    """Specs from a stored exchangeInfo answer, or from a recording of one (answers under their path and method)."""
+def exchange_info_answer(path: Path) -> Any:
+    """The answer in a stored exchangeInfo file, or in a recording of answers under their path and method."""
     answer = read_json(path)
     if isinstance(answer, dict) and "/fapi/v1/exchangeInfo" in answer:
         try:
             answer = answer["/fapi/v1/exchangeInfo"]["GET"][0]["data"]
         except (KeyError, IndexError, TypeError) as error:
             raise DataError(f"{path}: exchangeInfo recording without data; GET answers expected") from error
-    return parse_exchange_info(answer, str(path))
+    return answer
+
+
+def read_exchange_info(path: Path) -> SpecTable:
+    """Specs from a stored exchangeInfo answer; see ``parse_exchange_info``."""
+    return parse_exchange_info(exchange_info_answer(path), str(path))
 
 
 def read_brackets(path: Path) -> BracketTable:
@@ -146,6 +151,18 @@ def spec_row(spec: ContractSpec) -> npt.NDArray[Any]:
         row[name] = getattr(spec, name)
     row["n_brackets"] = 1
     return row
+
+
+def make_brackets(tiers: tuple[tuple[float, float, float], ...]) -> npt.NDArray[Any]:
+    """Brackets ``[k]`` from rising (notional cap USD, maintenance rate, maximum leverage) rows, starting at 0."""
+    cap, rate, leverage = (np.array(c) for c in zip(*tiers, strict=True))
+    rows = np.zeros(len(tiers), dtype=BRACKET_DT)
+    rows["notional_floor"] = np.append(0.0, cap[:-1])
+    rows["notional_cap"] = cap
+    rows["maintenance_rate"] = rate
+    rows["cum"] = np.cumsum(np.append(0.0, cap[:-1] * np.diff(rate)))  # makes maintenance margin continuous
+    rows["max_leverage"] = leverage
+    return rows
 
 
 def pad_brackets(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

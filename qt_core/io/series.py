@@ -76,6 +76,18 @@ def problems_of(key: SeriesKey, columns: Columns, now_ms: "int | None" = None) -
     return find_problems(columns, key.step_ms, now_ms)
 
 
+def covered(key: SeriesKey, columns: Columns) -> Spans:
+    """Spans that rows of unknown origin answer for: runs without a hole; all of it for funding."""
+    time = columns[key.time_column]
+    if len(time) == 0:
+        return ()
+    if key.kind == "funding":
+        return ((int(time[0]), int(time[-1]) + key.step_ms),)
+    breaks = np.flatnonzero(np.diff(time) != key.step_ms)
+    first, last = time[np.append(0, breaks + 1)], time[np.append(breaks, len(time) - 1)]
+    return tuple((int(a), int(b) + key.step_ms) for a, b in zip(first, last, strict=True))
+
+
 def merge_rows(key: SeriesKey, tables: list[Columns]) -> Columns:
     """Rows of all tables by time; of rows at the same time the last table's stands.
 

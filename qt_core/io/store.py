@@ -15,6 +15,7 @@ brought up to date with them whenever they are newer. Every write is whole or no
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -31,16 +32,23 @@ from qt_core.io.series import (
     OPTIONAL_COLUMNS,
     SeriesEntry,
     SeriesKey,
+    covered,
     merge_rows,
     part_span,
     problems_of,
 )
 from qt_core.io.spans import Spans, union
 
+ROOT_ENV = "QT_DATA_DIR"
 CATALOGUE = "catalogue.json"
 CONTRACTS = "contracts"
 _VERSION = 1
 _META = "quantum_trader"  # key of a file's own description in its parquet metadata
+
+
+def default_root() -> Path:
+    """The store's folder: environment variable QT_DATA_DIR, else ``./data``."""
+    return Path(os.environ.get(ROOT_ENV) or "data")
 
 
 class CandleStore:
@@ -68,15 +76,34 @@ class CandleStore:
         DataError
             If there is none, a file is corrupt, or the rows are unsound.
         """
-        columns = self._read_all(key)
+        columns = self.read_unchecked(key)
         require_sound(problems_of(key, columns), str(self.path(key)))
         return columns
 
+    def digest_holds(self, key: SeriesKey) -> bool:
+        """Whether a file's rows are those it was written with; True for files that carry no digest."""
+        about = json.loads(read_metadata(self.path(key)).get(_META, "{}"))
+        columns = read_parquet(self.path(key), COLUMNS[key.kind], OPTIONAL_COLUMNS)
+        return about.get("digest") in (None, columns_digest(columns))
+
+    def read_unchecked(self, key: SeriesKey) -> Columns:
+        """Rows of file and pages, unchecked."""
+        paths = ([self.path(key)] if self.path(key).exists() else []) + self._parts(key)
+        if not paths:
+            what = f"{key.kind} {key.timeframe}".strip()
+            raise DataError(f"{self.root}: no {what} of {key.symbol}; expected a file {self.path(key)}")
+        tables = [read_parquet(path, COLUMNS[key.kind], OPTIONAL_COLUMNS) for path in paths]
+        return tables[0] if len(tables) == 1 else merge_rows(key, tables)
+
     def has(self, key: SeriesKey) -> bool:
         """Whether there is a file or a page of a series."""
-        return self.path(key).exists() or bool(self._parts(key))
+        return self.path(key).exists() or self.has_parts(key)
 
-    def keys(self) -> tuple[SeriesKey, ...]:
+    def has_parts(self, key: SeriesKey) -> bool:
+        """Whether there are pages of a download that has not been completed."""
+        return bool(self._parts(key))
+
+    def series(self) -> tuple[SeriesKey, ...]:
         """Every series with a file or pages, sorted."""
         found = set()
         for kind in KINDS:
@@ -88,23 +115,39 @@ class CandleStore:
 
     def symbols(self, kind: str, timeframe: str) -> tuple[str, ...]:
         """Symbols that have such a series, sorted."""
-        return tuple(key.symbol for key in self.keys() if key.kind == kind and key.timeframe == timeframe)
+        return tuple(key.symbol for key in self.series() if key.kind == kind and key.timeframe == timeframe)
 
     def entries(self) -> dict[SeriesKey, SeriesEntry]:
         """The catalogue, with what has changed on disk since it was written; nothing is written."""
-        known = self._catalogue()
-        return {key: self._entry(key, known.get(key)) for key in self.keys() if self.path(key).exists()}
+        known = self.catalogue()
+        return {key: self._entry(key, known.get(key)) for key in self.series() if self.path(key).exists()}
+
+    def catalogue(self) -> dict[SeriesKey, SeriesEntry]:
+        """The catalogue as it was last written."""
+        path = self.root / CATALOGUE
+        if not path.exists():
+            return {}
+        data = read_json(path)
+        try:
+            rows = [SeriesEntry(**{**row, "asked": tuple(map(tuple, row["asked"]))}) for row in data["files"]]
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{path}: {error!r}; a catalogue as `qt data` writes it expected") from error
+        return {row.key: row for row in rows}
 
     def unfinished(self) -> tuple[SeriesKey, ...]:
         """Series with pages of a download that has not been completed."""
-        return tuple(key for key in self.keys() if self._parts(key))
+        return tuple(key for key in self.series() if self.has_parts(key))
 
     def asked(self, key: SeriesKey) -> Spans:
         """Spans for which the source has already answered."""
         spans: list[tuple[int, int]] = [part_span(path) for path in self._parts(key)]
         if self.path(key).exists():
-            spans += self._entry(key, self._catalogue().get(key)).asked
+            spans += self._entry(key, self.catalogue().get(key)).asked
         return union(spans)
+
+    def contract_files(self) -> tuple[Path, ...]:
+        """Snapshots of specs and brackets, sorted."""
+        return tuple(sorted((self.root / CONTRACTS).glob("[!.]*.*")))
 
     def specs(self) -> "SpecTable | None":
         """The latest exchangeInfo answer, or None."""
@@ -117,14 +160,14 @@ class CandleStore:
         return read_brackets(paths[-1]) if paths else None
 
     # --- writing ---------------------------------------------------------------------------------------------------
-    def merge(self, key: SeriesKey, columns: Columns, asked: Spans = ()) -> SeriesEntry:
+    def merge(self, key: SeriesKey, columns: Columns) -> SeriesEntry:
         """Add rows to a series: new ones are inserted, those at a time already there replaced.
 
         ``columns`` must be sound by themselves and so must the result, else DataError and nothing is written.
         """
         require_sound(problems_of(key, columns), f"new rows for {self.path(key)}")
         with self._lock():
-            return self._write(key, [columns], asked)
+            return self._write(key, [columns], covered(key, columns))
 
     def add_part(self, key: SeriesKey, columns: Columns, span: tuple[int, int]) -> None:
         """Keep one page of a download that answers for ``span``; ``finish`` makes a series of the pages."""
@@ -134,7 +177,7 @@ class CandleStore:
 
     def finish(self, key: SeriesKey) -> "SeriesEntry | None":
         """Merge the pages of a download into the series; None if there are no pages, or no row in any."""
-        if not self._parts(key):
+        if not self.has_parts(key):
             return None
         with self._lock():
             parts = self._parts(key)
@@ -159,15 +202,6 @@ class CandleStore:
     def _parts(self, key: SeriesKey) -> list[Path]:
         return sorted(self._parts_folder(key).glob("[0-9]*-[0-9]*.parquet"), key=part_span)
 
-    def _read_all(self, key: SeriesKey) -> Columns:
-        """Rows of file and pages, unchecked."""
-        paths = ([self.path(key)] if self.path(key).exists() else []) + self._parts(key)
-        if not paths:
-            what = f"{key.kind} {key.timeframe}".strip()
-            raise DataError(f"{self.root}: no {what} of {key.symbol}; expected a file {self.path(key)}")
-        tables = [read_parquet(path, COLUMNS[key.kind], OPTIONAL_COLUMNS) for path in paths]
-        return tables[0] if len(tables) == 1 else merge_rows(key, tables)
-
     def _write(self, key: SeriesKey, new: list[Columns], asked: Spans) -> SeriesEntry:
         path = self.path(key)
         old = [read_parquet(path, COLUMNS[key.kind], OPTIONAL_COLUMNS)] if path.exists() else []
@@ -176,7 +210,7 @@ class CandleStore:
         require_sound(problems_of(key, columns), str(path))
         about = {"asked": union([*before, *asked]), "digest": columns_digest(columns)}
         write_parquet(path, columns, {_META: json.dumps(about)})
-        entries = self._catalogue()
+        entries = self.catalogue()
         entries[key] = self._entry(key, None)
         self._write_catalogue(entries)
         return entries[key]
@@ -199,21 +233,10 @@ class CandleStore:
             last_ms=last,
             rows=len(time),
             digest=columns_digest(columns),
-            asked=tuple((int(a), int(b)) for a, b in about.get("asked", ((first, last + key.step_ms),))),
+            asked=union(about["asked"] if "asked" in about else covered(key, columns)),
             size=stat.st_size,
             mtime_ns=stat.st_mtime_ns,
         )
-
-    def _catalogue(self) -> dict[SeriesKey, SeriesEntry]:
-        path = self.root / CATALOGUE
-        if not path.exists():
-            return {}
-        data = read_json(path)
-        try:
-            rows = [SeriesEntry(**{**row, "asked": tuple(map(tuple, row["asked"]))}) for row in data["files"]]
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{path}: {error!r}; a catalogue as `qt data` writes it expected") from error
-        return {row.key: row for row in rows}
 
     def _write_catalogue(self, entries: dict[SeriesKey, SeriesEntry]) -> None:
         rows: list[dict[str, Any]] = [asdict(entries[key]) for key in sorted(entries)]

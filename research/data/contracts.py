@@ -8,12 +8,29 @@ import numpy.typing as npt
 
 from qt_core.errors import DataError
 from qt_core.io.checks import PRICES
-from qt_core.io.contracts import DEFAULT_MIN_NOTIONAL_USD, BracketTable, ContractSpec, pad_brackets, spec_row
+from qt_core.io.contracts import (
+    DEFAULT_MIN_NOTIONAL_USD,
+    BracketTable,
+    ContractSpec,
+    make_brackets,
+    pad_brackets,
+    spec_row,
+)
 from qt_core.io.files import Columns
 from qt_core.market import NEVER_MS
 from research.data.grid import name_list
 from research.data.source import MarketSource
 
+# (notional cap in USD, maintenance rate, maximum leverage) of a contract whose brackets are not known: small caps, high
+# rates, as the exchange gives its least traded contracts
+CONSERVATIVE_TIERS = (
+    (5_000.0, 0.02, 20.0),
+    (25_000.0, 0.05, 10.0),
+    (100_000.0, 0.10, 5.0),
+    (250_000.0, 0.125, 4.0),
+    (1_000_000.0, 0.25, 2.0),
+    (5_000_000.0, 0.50, 1.0),
+)
 _MAX_DECIMALS = 10
 _REL_TOLERANCE = 1e-12  # of a value that should be a whole number of steps: a few ulp of float64
 
@@ -79,21 +96,17 @@ def decimal_step(values: npt.NDArray[Any]) -> float:
 def _brackets(
     names: Sequence[str], table: "BracketTable | None", label: str, missing_bracket: str
 ) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
-    if missing_bracket not in ("error", "largest"):
-        raise DataError(f"missing_bracket={missing_bracket!r}; 'error' or 'largest' expected")
+    if missing_bracket not in ("error", "conservative"):
+        raise DataError(f"missing_bracket={missing_bracket!r}; 'error' or 'conservative' expected")
     known = {} if table is None else table.contracts
     missing = [name for name in names if name not in known]
-    if missing and (missing_bracket == "error" or not known):
+    if missing and missing_bracket == "error":
         where = label if table is None else table.where
         raise DataError(f"{where}: no leverage bracket of {name_list(missing)}; a bracket per symbol expected")
-    assert table is not None
-    notes: tuple[str, ...] = (f"leverage brackets are a snapshot as of {table.as_of}, not history",)
-    fallback = known[_most_cautious(known)]
+    notes: tuple[str, ...] = ()
+    if table is not None and len(missing) < len(names):
+        notes += (f"leverage brackets are a snapshot as of {table.as_of}, not history",)
     if missing:
-        notes += (f"no leverage bracket of {name_list(missing)}: those of {_most_cautious(known)} stand in",)
+        notes += (f"no leverage bracket of {name_list(missing)}: a made-up conservative table stands in",)
+    fallback = make_brackets(CONSERVATIVE_TIERS)
     return np.stack([pad_brackets(known.get(name, fallback)) for name in names]), notes
-
-
-def _most_cautious(contracts: dict[str, npt.NDArray[Any]]) -> str:
-    """The contract with the highest first maintenance rate, then lowest leverage, then name."""
-    return min(contracts, key=lambda s: (-contracts[s]["maintenance_rate"][0], contracts[s]["max_leverage"][0], s))

@@ -1,7 +1,7 @@
 """Questions to the exchange through ccxt's client: rate-limited, repeated only where a repeat can help.
 
-What is repeated: HTTP 5xx and 408, time-outs, cut connections, an answer that is not whole JSON, and 418 / 429 after the wait
-the exchange asks for. What is not: any other 4xx (a bad symbol stays bad) and error codes inside an answer.
+What is repeated: HTTP 5xx and 408, time-outs, cut connections, an answer that is not whole JSON, and 418 / 429 after
+the wait the exchange asks for. What is not: any other 4xx (a bad symbol stays bad) and error codes inside an answer.
 """
 
 import os

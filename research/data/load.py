@@ -1,6 +1,5 @@
 """``load_market``: files or a simulation in, one checked Market out."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from qt_core.errors import DataError
 from qt_core.io.checks import PRICES
 from qt_core.io.files import Columns
+from qt_core.io.store import default_root
 from qt_core.io.timeframes import DAY_MS, timeframe_to_ms
 from qt_core.market import Market, make_market, utc_text
 from research.data.contracts import market_contracts
@@ -20,7 +20,7 @@ from research.data.grid import grid, name_list
 from research.data.source import MarketSource, open_source
 
 Time: TypeAlias = int | str | date | datetime | np.datetime64
-STORE_ENV = "QT_DATA_DIR"
+_DATE_DIGITS = 8  # 20210519 is a date; more digits are milliseconds
 _FUNDING_JITTER_MS = 1_000  # settlements are stamped up to some 30 ms after the full minute they happen at
 
 
@@ -47,8 +47,7 @@ def load_market(
         environment variable QT_DATA_DIR, else ``./data``. ``folder`` is the same under the other name.
     detail_timeframe, detail_mismatch : attach finer bars as ``Market.detail`` (see research.data.detail).
     simulated : arguments of ``simulate_market``; nothing is read and the Market is labelled simulated.
-    missing_bracket : "error", or "largest" to give a symbol without leverage brackets the source's most cautious
-        contract's brackets (noted).
+    missing_bracket : "error", or "conservative" to let a made-up table of small caps and high rates stand in (noted).
 
     Returns
     -------
@@ -95,7 +94,7 @@ def _root(root: "Path | str | None", folder: "Path | str | None") -> Path:
     if root is not None and folder is not None:
         raise DataError(f"both root={root} and folder={folder} given; one of them expected")
     chosen = root if root is not None else folder
-    path = Path(chosen if chosen is not None else os.environ.get(STORE_ENV) or "data")
+    path = default_root() if chosen is None else Path(chosen)
     if not path.is_dir():
         raise DataError(f"{path}: no such folder; a candle store expected (qt data download makes one)")
     return path
@@ -122,6 +121,8 @@ def parse_time(value: Time) -> int:
     if isinstance(value, np.datetime64):
         return int(value.astype("datetime64[ms]").astype(np.int64))
     if isinstance(value, str):
+        if value.isdigit() and len(value) > _DATE_DIGITS:
+            return int(value)
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from qt_core.io.contracts import DEFAULT_MIN_NOTIONAL_USD, pad_brackets
-from qt_core.market import BRACKET_DT, default_specs
+from qt_core.io.contracts import DEFAULT_MIN_NOTIONAL_USD, make_brackets, pad_brackets
+from qt_core.market import default_specs
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,20 +63,9 @@ def simulated_contracts(rng: np.random.Generator, n_symbols: int) -> SimulatedCo
         names=tuple(f"SIM{i + 1:02d}USDT" for i in range(n_symbols)),
         start_price=np.round(price / specs["tick_size"]) * specs["tick_size"],
         specs=specs,
-        brackets=np.stack([pad_brackets(_bracket_rows(t)) for t in tiers]),
+        brackets=np.stack([pad_brackets(make_brackets(t)) for t in tiers]),
     )
 
 
 def _power_of_ten(x: Floats) -> Floats:
     return np.asarray(10.0 ** np.minimum(np.floor(np.log10(x)), 0.0), dtype=np.float64)
-
-
-def _bracket_rows(tiers: tuple[tuple[float, float, float], ...]) -> npt.NDArray[Any]:
-    cap, rate, leverage = (np.array(c) for c in zip(*tiers, strict=True))
-    rows = np.zeros(len(tiers), dtype=BRACKET_DT)
-    rows["notional_floor"] = np.append(0.0, cap[:-1])
-    rows["notional_cap"] = cap
-    rows["maintenance_rate"] = rate
-    rows["cum"] = np.cumsum(np.append(0.0, cap[:-1] * np.diff(rate)))  # makes maintenance margin continuous
-    rows["max_leverage"] = leverage
-    return rows

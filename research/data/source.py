@@ -12,7 +12,7 @@ from qt_core.io.contracts import BracketTable, SpecTable, read_brackets, read_ex
 from qt_core.io.files import Columns, read_parquet
 from qt_core.io.series import SeriesKey
 from qt_core.io.store import CandleStore
-from qt_core.io.timeframes import timeframe_to_ms
+from qt_core.io.timeframes import TIMEFRAME_MS, timeframe_to_ms
 
 CANDLES = ("open_time", *PRICES, "volume")
 OPTIONAL = ("quote_volume", "trades")
@@ -52,7 +52,7 @@ class FolderSource:
         names = {path.stem for path in (self.folder / f"um_{timeframe}").glob("*.parquet")}
         universe = self._universe_file(timeframe)
         if not names and universe is not None:
-            names = {str(s) for s in np.unique(read_parquet(universe, ("symbol",))["symbol"].astype(str))}
+            names = set(self.universe(universe))
         return tuple(sorted(names))
 
     def candles(self, symbol: str, timeframe: str) -> Columns:
@@ -70,43 +70,79 @@ class FolderSource:
 
     def funding(self, symbol: str) -> "Columns | None":
         """Sound funding rows of one symbol, or None."""
-        path = self._funding_file
-        if path is None:
+        if symbol not in self._funding_rows:
             return None
-        rows = self._funding_rows
-        mine = {k: rows[k][rows["symbol"] == symbol] for k in FUNDING}
-        if len(mine["funding_time"]) == 0:
-            return None
-        require_sound(find_funding_problems(mine), f"{path} ({symbol})")
-        return mine
+        rows = self.funding_rows(symbol)
+        require_sound(find_funding_problems(rows), f"{self._funding_file} ({symbol})")
+        return rows
+
+    def funding_rows(self, symbol: str) -> Columns:
+        """Funding rows of one symbol as they stand in the file, unchecked."""
+        return self._funding_rows[symbol]
 
     def specs(self) -> "SpecTable | None":
         """Contract specs from a recorded exchangeInfo answer, or None."""
-        path = next(iter(sorted(self.folder.glob("fixtures/**/binance_fapi_http.json"))), None)
+        path = self.exchange_info_file()
         return None if path is None else read_exchange_info(path)
 
     def brackets(self) -> "BracketTable | None":
         """The latest bracket snapshot, or None."""
-        paths = sorted(self.folder.glob("fixtures/leverage_brackets_*.parquet"))
-        return read_brackets(paths[-1]) if paths else None
+        path = self.brackets_file()
+        return None if path is None else read_brackets(path)
+
+    def exchange_info_file(self) -> "Path | None":
+        """File with a recorded exchangeInfo answer, or None."""
+        return next(iter(sorted(self.folder.glob("fixtures/**/binance_fapi_http.json"))), None)
+
+    def brackets_file(self) -> "Path | None":
+        """File of the latest bracket snapshot, or None."""
+        return next(iter(sorted(self.folder.glob("fixtures/leverage_brackets_*.parquet"), reverse=True)), None)
+
+    def funding_symbols(self) -> tuple[str, ...]:
+        """Symbols with funding rows, sorted."""
+        return tuple(self._funding_rows)
 
     def _universe_file(self, timeframe: str) -> "Path | None":
-        return next(iter(sorted(self.folder.glob(f"um_universe/klines_{timeframe}*.parquet"))), None)
+        return next(iter(sorted(self.folder.glob(f"um_universe/klines_{timeframe}[_.]*parquet"))), None)
 
     def _universe_rows(self, path: Path, symbol: str) -> Columns:
-        rows = read_parquet(path, ("symbol", *CANDLES), OPTIONAL)
-        mine = rows.pop("symbol") == symbol
-        return {k: v[mine] for k, v in rows.items()}
+        tables = self.universe(path)
+        if symbol not in tables:
+            raise DataError(f"{path}: no rows of {symbol}; one of its {len(tables)} symbols expected")
+        return tables[symbol]
+
+    def universe(self, path: Path) -> dict[str, Columns]:
+        """Rows of a file with many symbols, by symbol, unchecked."""
+        if path not in self._universes:
+            self._universes[path] = _by_symbol(read_parquet(path, ("symbol", *CANDLES), OPTIONAL))
+        return self._universes[path]
+
+    def universe_files(self) -> tuple[tuple[Path, str], ...]:
+        """Files with many symbols and their timeframes."""
+        pairs = ((self._universe_file(timeframe), timeframe) for timeframe in TIMEFRAME_MS)
+        return tuple((path, timeframe) for path, timeframe in pairs if path is not None)
+
+    @cached_property
+    def _universes(self) -> dict[Path, dict[str, Columns]]:
+        return {}
 
     @cached_property
     def _funding_file(self) -> "Path | None":
         return next(iter(sorted(self.folder.glob("um_funding/*.parquet"))), None)
 
     @cached_property
-    def _funding_rows(self) -> Columns:
-        assert self._funding_file is not None
-        rows = read_parquet(self._funding_file, ("symbol", *FUNDING))
-        return {**rows, "symbol": rows["symbol"].astype(str)}
+    def _funding_rows(self) -> dict[str, Columns]:
+        path = self._funding_file
+        return {} if path is None else _by_symbol(read_parquet(path, ("symbol", *FUNDING)))
+
+
+def _by_symbol(rows: Columns) -> dict[str, Columns]:
+    """Rows of each symbol in the order of the file, symbols sorted."""
+    symbol = rows.pop("symbol").astype(str)
+    rank = np.argsort(symbol, kind="stable")
+    names, starts = np.unique(symbol[rank], return_index=True)
+    parts = np.split(rank, starts[1:])
+    return {str(name): {k: v[part] for k, v in rows.items()} for name, part in zip(names, parts, strict=True)}
 
 
 def _sound(columns: Columns, timeframe: str, where: str) -> Columns:

@@ -144,7 +144,7 @@ def test_back_off_doubles_and_gives_up(
         download_series(exchange, store, BTC, LISTED_MS)
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
     assert server.count("klines") == 8
-    assert not store.keys()
+    assert not store.series()
 
 
 def test_a_long_ban_is_reported_not_waited_for(
@@ -260,7 +260,7 @@ def test_unsound_rows_are_refused_and_not_written(
     server.recorded["klines"] = rows
     with pytest.raises(DataError, match=message):
         download_series(exchange, store, BTC, LISTED_MS)
-    assert not store.keys()
+    assert not store.series()
 
 
 def test_nearly_used_weight_makes_it_wait_for_the_next_minute(
