@@ -85,11 +85,13 @@ def same(a: Row, b: Row) -> bool:
 class _Symbol:
     """The comparison of one symbol: both engines' trades by entry bar, and the reference under our rules."""
 
-    def __init__(self, case: Case, ours: Trades, theirs: Trades, rules: Rules) -> None:
+    def __init__(self, case: Case, ours: Trades, theirs: Trades, rules: Rules, pairs: bool) -> None:
         self.case, self.rules = case, rules
         self.ours = {int(r["entry_bar"]): r for r in ours}
         self.theirs = {int(r["entry_bar"]): r for r in theirs}
         self.flips = flipped(rules)
+        if pairs:
+            self.flips |= _pairs(self.flips)
         self._full: dict[str, set[int]] = {}
 
     def is_equal(self, bar: int) -> bool:
@@ -145,6 +147,13 @@ class _Symbol:
         return self._full[name]
 
 
+def _pairs(flips: dict[str, Rules]) -> dict[str, Rules]:
+    both: dict[str, Rules] = {}
+    for first, rules in flips.items():
+        both |= {f"{first} + {second}": twice for second, twice in flipped(rules).items() if second in flips}
+    return both
+
+
 def _as_row(values: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip(TRADE_DT.names or (), values, strict=True))
 
@@ -162,13 +171,20 @@ def _compare_symbol(out: Comparison, symbol: _Symbol) -> None:
 
 
 def compare(
-    peer: str, convention: str, cases: Sequence[Case], ours: Sequence[Trades], theirs: Sequence[Trades], rules: Rules
+    peer: str,
+    convention: str,
+    cases: Sequence[Case],
+    ours: Sequence[Trades],
+    theirs: Sequence[Trades],
+    rules: Rules,
+    pairs: bool = False,
 ) -> Comparison:
     """Compare two engines' answers to the same cases.
 
     Parameters
     ----------
     ours, theirs : one TRADE_DT array per case. rules : the rules *our* engine ran under.
+    pairs : also accept two switches flipped together, named ``a + b``; for engines not run in our convention.
     """
     out = Comparison(peer, convention)
     for case, a, b in zip(cases, ours, theirs, strict=True):
@@ -176,5 +192,5 @@ def compare(
         out.n_theirs += int((b["reason"] != END).sum())
         out.stopped += int((b["reason"] == STOP).sum())
         out.targeted += int((b["reason"] == TARGET).sum())
-        _compare_symbol(out, _Symbol(case, a, b, rules))
+        _compare_symbol(out, _Symbol(case, a, b, rules, pairs))
     return out

@@ -76,6 +76,14 @@ def test_two_assumptions_at_once_are_not_explained() -> None:
     assert against(theirs).unexplained > 0
 
 
+def test_pairs_are_named_only_where_asked_for() -> None:
+    theirs = run_reference(CASES, replace(Rules(), entry_bar_tested=False, gapped_target_first=False))
+    assert against(theirs).unexplained > 0
+    result = compare("peer", "test", CASES, OURS, theirs, Rules(), pairs=True)
+    assert result.unexplained == 0
+    assert result.by_name["entry_bar_not_tested + stop_before_gapped_target"] > 0
+
+
 def test_missing_and_invented_trades_are_unexplained() -> None:
     lost = [np.delete(OURS[0], 5), *OURS[1:]]
     assert against(lost).by_name == {UNEXPLAINED: 1}
