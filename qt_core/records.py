@@ -30,16 +30,16 @@ EVENT_DT = _record(
     "kind time_ms symbol seq side tag reason maker ambiguous inside command done",
 )
 
-# Venue: per symbol. watch_low / watch_high: nothing can happen while the bar's range stays between them.
+# Venue: per symbol. volume_ms, inside_ms, ambiguous_ms: bar open time + 1 (0 = never). watch_low / watch_high: nothing can happen while the bar's range stays between them.
 VENUE_SYMBOL_DT = _record(
     "qty avg_price margin_usd leverage liquidation_price watch_low watch_high last_close last_mark volume_used",
-    "n_orders pending next_expiry_ms last_valid_ms volume_bar inside_bar ambiguous reject_seq reject_reason reject_tag",
+    "n_orders pending next_expiry_ms last_valid_ms volume_ms inside_ms ambiguous_ms reject_seq reject_reason reject_tag",
 )
 
 # Venue: account and cursor. free_usd + margin_usd = wallet balance.
 VENUE_FUND_DT = _record(
     "free_usd margin_usd fee_usd funding_usd realised_usd insurance_usd slippage_usd maker_fee_usd taker_fee_usd",
-    "n_active n_hot phase cursor funding_cursor bar in_bar ambiguous_bars n_fills n_liquidations n_partial n_rejected",
+    "n_active n_hot phase cursor funding_cursor in_bar ambiguous_bars n_fills n_liquidations n_partial n_rejected",
 )
 
 # Chain state: account.

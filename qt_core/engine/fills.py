@@ -35,15 +35,15 @@ def room(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
     if p.participation <= 0.0:
         return 1e300
     v = venue.symbol[i]
-    used = v.volume_used if v.volume_bar == f else 0.0
+    used = v.volume_used if v.volume_ms == bars.time[f] + 1 else 0.0
     return max(0.0, floor_step(p.participation * bars.volume[f, i] - used, bars.specs[i].lot_step))
 
 
 @kernel
-def _take_room(venue: Any, f: int, i: int, qty: float) -> None:
+def _take_room(venue: Any, bars: Any, f: int, i: int, qty: float) -> None:
     v = venue.symbol[i]
-    if v.volume_bar != f:
-        v.volume_bar = f
+    if v.volume_ms != bars.time[f] + 1:
+        v.volume_ms = bars.time[f] + 1
         v.volume_used = 0.0
     v.volume_used += qty
 
@@ -165,7 +165,7 @@ def execute(
         booked = ledger.book_open(fund, v, o.side, qty, price, fee, o.leverage)
     else:
         booked = ledger.book_reduce(fund, v, qty, price, fee, p.margin_mode == 1)
-    _take_room(venue, f, i, qty)
+    _take_room(venue, bars, f, i, qty)
     slippage = o.side * (price - reference) * qty
     fund.slippage_usd += slippage
     if maker != 0:

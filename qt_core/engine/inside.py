@@ -97,7 +97,7 @@ def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
         best = target if is_target else stop
         nearer = best < 0 or (o.trigger < venue.orders[i, best].trigger) == rising
         if is_target:
-            if nearer and v.inside_bar != f + 1:
+            if nearer and v.inside_ms != bars.time[f] + 1:
                 target = k
         elif nearer:
             stop = k
@@ -148,8 +148,8 @@ def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> boo
     h = find_hits(p, venue, bars, f, i)
     adverse = h.stop >= 0 or h.liquidation > 0.0
     ambiguous = adverse and h.target >= 0
-    if ambiguous and v.ambiguous != f + 1:
-        v.ambiguous = f + 1
+    if ambiguous and v.ambiguous_ms != bars.time[f] + 1:
+        v.ambiguous_ms = bars.time[f] + 1
         venue.fund[0].ambiguous_bars += 1
     found = False
     if adverse and not (ambiguous and p.intrabar == 1):
@@ -165,7 +165,7 @@ def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> boo
         opening = v.qty * o.side >= 0.0
         found = fills.execute(p, venue, bars, f, i, h.limit, o.price, o.price, 1, event)
         if found and opening:
-            v.inside_bar = f + 1
+            v.inside_ms = bars.time[f] + 1
     if not found:
         refresh_watch(venue, i)
     else:

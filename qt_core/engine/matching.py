@@ -39,7 +39,7 @@ def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
     fund = venue.fund[0]
     fund.phase = P_FUNDING
     fund.cursor = 0
-    fund.bar = f
+    fund.funding_cursor = bars.funding_start[f]
     fund.in_bar = 1
     n = 0
     time_ms = bars.time[f]
@@ -63,12 +63,12 @@ def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
 def _funding(venue: Any, bars: Any, f: int, event: Any) -> bool:
     """Next funding settlement due at this bar's open on a position held before it."""
     fund = venue.fund[0]
-    while fund.funding_cursor < bars.funding_bar.shape[0] and bars.funding_bar[fund.funding_cursor] <= f:
+    while fund.funding_cursor < bars.funding_start[f + 1]:
         k = fund.funding_cursor
         fund.funding_cursor += 1
         i = bars.funding_symbol[k]
         v = venue.symbol[i]
-        if bars.funding_bar[k] < f or v.qty == 0.0:
+        if v.qty == 0.0:
             continue
         mark = bars.mark_open[f, i] if bars.valid[f, i] else v.last_mark
         amount = ledger.book_funding(fund, v, mark, bars.funding_rate[k])
@@ -251,6 +251,7 @@ def end_bar(venue: Any, bars: Any, f: int) -> None:
     """Remember last prices, move trailing stops, drop symbols without position and orders from the active list."""
     fund = venue.fund[0]
     fund.in_bar = 0
+    fund.funding_cursor = 0
     for k in range(fund.n_hot):
         i = venue.hot[k]
         if bars.valid[f, i]:

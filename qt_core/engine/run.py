@@ -35,7 +35,7 @@ class Bars(NamedTuple):
     mark_low: Any
     mark_close: Any
     valid: Any  # bool
-    funding_bar: Any  # int64 [K], bar at whose open the settlement is due, ascending
+    funding_start: Any  # int64 [F + 1]: settlements k with start[f] <= k < start[f + 1] are due at the open of bar f
     funding_symbol: Any  # int64 [K]
     funding_rate: Any  # float64 [K]
     specs: Any  # SPEC_DT [N]

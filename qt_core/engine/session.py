@@ -66,7 +66,7 @@ def prepare_bars(market: Market, decide_every_ms: int | None = None) -> Bars:
         mark_low=fine.mark_low,
         mark_close=fine.mark_close,
         valid=fine.valid,
-        funding_bar=due[keep].astype(np.int64),
+        funding_start=np.searchsorted(due[keep], np.arange(fine.n_bars + 1), side="left").astype(np.int64),
         funding_symbol=np.ascontiguousarray(market.funding_symbol[keep]),
         funding_rate=np.ascontiguousarray(market.funding_rate[keep]),
         specs=records(market.specs),

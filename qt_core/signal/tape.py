@@ -6,11 +6,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qt_core._jit import entry
 from qt_core.errors import DataError
 
 SELL, HOLD, BUY = 0, 1, 2
 N_MODELS = 4
 N_CLASSES = 3
+
+
+SUM_TOLERANCE = 1e-4  # of a float32 row of three
+
+
+@entry
+def _first_bad(proba: Any, available: Any) -> int:
+    """First available row that is negative, not finite or does not sum to 1; -1 if none."""
+    for k in range(available.shape[0]):
+        if available[k]:
+            a, b, c = proba[k, 0], proba[k, 1], proba[k, 2]
+            if not (a >= 0.0 and b >= 0.0 and c >= 0.0 and abs(a + b + c - 1.0) < SUM_TOLERANCE):
+                return k
+    return -1
 
 
 @dataclass(frozen=True)
@@ -55,10 +70,9 @@ def check_tape(tape: SignalTape, n_bars: int, n_symbols: int) -> None:
         raise DataError(f"tape available is {tape.available.dtype}{tape.available.shape}, expected bool{shape[:3]}")
     if tape.model_id.shape != (n_bars, N_MODELS):
         raise DataError(f"tape model_id has shape {tape.model_id.shape}, expected {(n_bars, N_MODELS)}")
-    total = tape.proba.sum(axis=3, dtype=np.float64)
-    bad = tape.available & ~((np.abs(total - 1.0) < 1e-4) & (tape.proba.min(axis=3) >= 0.0))
-    if bad.any():
-        t, i, m = (int(x) for x in np.argwhere(bad)[0])
+    row = int(_first_bad(tape.proba.reshape(-1, N_CLASSES), tape.available.reshape(-1)))
+    if row >= 0:
+        t, i, m = (int(x) for x in np.unravel_index(row, tape.available.shape))
         raise DataError(
             f"tape row bar {t} symbol {i} model {m}: probabilities {tape.proba[t, i, m]} must be >= 0 and sum to 1"
         )
