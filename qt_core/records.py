@@ -78,6 +78,8 @@ DECISION_DT = _record(
 )
 
 # Journal: what happened after the decision (fills, stop moves, funding ...), one row each.
+# `value` / `old_value`: of a fill its slippage (USD, > 0 is worse) and the price without it; of a funding settlement
+# the amount received (USD) and the rate; of a moved stop the new and the old trigger.
 JOURNAL_EVENT_DT = _record(
     "qty price fee_usd realised_usd value old_value",
     "time_ms symbol kind tag reason seq trade_id",

@@ -217,14 +217,17 @@ def on_fill(state: Any, e: Any, out: Any) -> None:
     margin_before = s.margin_usd
     if s.qty == 0.0:
         open_position(state, s, e)
+    slippage = e.side * (e.price - e.reference_price) * e.qty
     row = log_event(out, e.time_ms, e.symbol, e.kind, e.tag, e.reason, e.seq, s.trade_id, e.side * e.qty, e.price)
     if row >= 0:
         out.events[row].fee_usd = e.fee_usd
         out.events[row].realised_usd = e.realised_usd
+        out.events[row].value = slippage
+        out.events[row].old_value = e.reference_price
     s.n_fills += 1
     s.ambiguous += e.ambiguous
     s.fee_usd += e.fee_usd
-    s.slippage_usd += e.side * (e.price - e.reference_price) * e.qty
+    s.slippage_usd += slippage
     if s.qty * e.side >= 0.0:
         _enlarge(state, s, e, out)
     else:
