@@ -141,7 +141,9 @@ def _check_brackets(where: str, name: str, rows: npt.NDArray[Any]) -> None:
     wrong = np.flatnonzero(np.abs(cum - expected) > _CUM_TOLERANCE_USD + 1e-9 * np.abs(expected))
     if len(wrong):
         k = int(wrong[0])
-        raise DataError(f"{where}: {name} bracket {k + 1} has cum {cum[k]}; {expected[k]} expected from its floors")
+        raise DataError(
+            f"{where}: {name} bracket {k + 1} has cum {cum[k]:.2f}; {expected[k]:.2f} expected from its floors"
+        )
 
 
 def spec_row(spec: ContractSpec) -> npt.NDArray[Any]:

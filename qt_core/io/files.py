@@ -91,7 +91,18 @@ def read_parquet(path: Path, columns: "tuple[str, ...]" = (), optional: "tuple[s
         raise DataError(f"{path}: no such file; a parquet file expected") from error
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not readable as parquet ({_first_line(error)}); a whole file expected") from error
-    return {name: table.column(name).to_numpy() for name in table.column_names}
+    out = {name: table.column(name).to_numpy() for name in table.column_names}
+    for name in columns:
+        _require_numbers(path, name, out[name])
+    return out
+
+
+def _require_numbers(path: Path, name: str, values: npt.NDArray[Any]) -> None:
+    """Names are text, times whole ms without nulls, everything else numbers."""
+    kinds = "OU" if name == "symbol" else "iu" if name.endswith("_time") else "iuf"
+    if len(values) and values.dtype.kind not in kinds:
+        what = "text" if name == "symbol" else "whole ms without nulls" if name.endswith("_time") else "numbers"
+        raise DataError(f"{path}: column {name} holds {values.dtype}; {what} expected")
 
 
 def read_metadata(path: Path) -> dict[str, str]:

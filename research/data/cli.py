@@ -86,12 +86,14 @@ def _download(
     until_ms: int | None,
 ) -> None:
     from research.data import exchange as exchange_module
-    from research.data.download import download_series
+    from research.data.download import download_series, require_window
     from research.data.download_contracts import ask_exchange_info, keep_exchange_info
     from research.data.report import print_table, progress_bar
 
     with progress_bar() as bar:
         exchange = exchange_module.Exchange(exchange_module.make_client(), notify=bar.note)
+        now_ms = exchange.server_time_ms()
+        require_window(since_ms, now_ms if until_ms is None else min(now_ms, until_ms))
         if check or "specs" in kinds:
             answer, table = ask_exchange_info(exchange)
             _check_symbols(check, table)
@@ -102,7 +104,7 @@ def _download(
         reports = []
         for key in keys:
             with bar.task(" ".join(key).strip()) as progress:
-                reports.append(download_series(exchange, store, key, since_ms, until_ms, progress))
+                reports.append(download_series(exchange, store, key, since_ms, until_ms, progress, now_ms))
     rows = [(*r.key, r.pages, r.rows, r.unfinished, r.total_rows) for r in reports]
     header = ("kind", "symbol", "timeframe", "requests", "new rows", "unfinished, dropped", "rows in store")
     print_table(header, rows)

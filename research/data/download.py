@@ -54,9 +54,11 @@ def download_series(
     since_ms: int,
     until_ms: "int | None" = None,
     progress: Progress = lambda done, total: None,
+    now_ms: "int | None" = None,
 ) -> SeriesReport:
     """Bring a series up to ``[since, until)``; ``until`` None = up to the last closed bar.
 
+    ``now_ms`` is the exchange's time, asked for if not given; a bar that had not closed by then is dropped.
     What was received stays in the store whatever ends the download early, and is not asked for again.
 
     Raises
@@ -66,12 +68,10 @@ def download_series(
     DataError
         If an answer is not what was asked for, or its rows are unsound.
     """
-    now_ms = exchange.server_time_ms()
+    now_ms = exchange.server_time_ms() if now_ms is None else now_ms
     since_ms = -(-since_ms // key.step_ms) * key.step_ms
     end_ms = _last_known_end(key, now_ms, until_ms)
-    if since_ms >= end_ms:
-        asked = f"{utc_text(since_ms)} to {utc_text(end_ms)}"
-        raise DataError(f"{key.symbol}: empty window {asked}; --since before --until and before now expected")
+    require_window(since_ms, end_ms)
     gaps = subtract((since_ms, end_ms), store.asked(key))
     total = sum(b - a for a, b in gaps)
     done = pages = rows = unfinished = 0
@@ -89,6 +89,13 @@ def download_series(
         entry = store.finish(key)
     total_rows = entry.rows if entry is not None else len(_stored_times(store, key))
     return SeriesReport(key, pages, rows, unfinished, total_rows)
+
+
+def require_window(since_ms: int, end_ms: int) -> None:
+    """Raise DataError if nothing lies between the two."""
+    if since_ms >= end_ms:
+        window = f"{utc_text(since_ms)} to {utc_text(end_ms)}"
+        raise DataError(f"empty window {window}; --since before --until and before the last closed bar expected")
 
 
 def _last_known_end(key: SeriesKey, now_ms: int, until_ms: "int | None") -> int:
