@@ -128,7 +128,7 @@ def _check_symbols(symbols: tuple[str, ...], table: "SpecTable") -> None:
 
     for symbol in symbols:
         if symbol not in table.contracts:
-            close = difflib.get_close_matches(symbol, table.contracts, n=3)
+            close = difflib.get_close_matches(symbol.upper(), table.contracts, n=3)
             hint = f"did you mean {', '.join(close)}?" if close else f"one of {len(table.contracts)} contracts expected"
             raise DataError(f"unknown symbol {symbol}: not among the exchange's contracts; {hint}")
 
