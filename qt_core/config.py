@@ -58,7 +58,14 @@ class Config:
     source: str = "<dict>"
 
     def params(self) -> pipeline.Params:
-        """Exact floats and ints for the kernels."""
+        """Exact floats and ints for the kernels; built once per Config."""
+        cached: pipeline.Params | None = self.__dict__.get("_params")
+        if cached is None:
+            cached = self._make_params()
+            self.__dict__["_params"] = cached  # frozen: not a field, so equality and replace do not see it
+        return cached
+
+    def _make_params(self) -> pipeline.Params:
         built = {name: _build(self, name) for name in SECTIONS}
         venue = built["venue"]
         built["chain"] = built["chain"]._replace(taker_fee=venue.taker_fee, slippage=venue.slippage)

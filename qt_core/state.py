@@ -155,6 +155,13 @@ def restore(kind: type[T], blob: bytes, symbols: tuple[str, ...]) -> T:
     return _cut(kind, buffer, len(symbols))
 
 
+def copy_of(source: T) -> T:
+    """A State or Venue of its own with the same bytes."""
+    target = buffer_of(type(source), source.symbol.shape[0])  # type: ignore[attr-defined]
+    copy_into(target, source)  # type: ignore[arg-type]
+    return target
+
+
 def copy_into(target: State | Venue, source: State | Venue) -> None:
     """Overwrite ``target`` with ``source``: a sweep's reset."""
     for to, frm in zip(target, source, strict=True):

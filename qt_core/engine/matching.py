@@ -34,6 +34,20 @@ P_FUNDING, P_GAPS, P_CANCELS, P_OPEN, P_INSIDE, P_DONE = 0, 1, 2, 3, 4, 5
 
 
 @kernel
+def is_hot(p: Any, venue: Any, bars: Any, f: int, i: int, time_ms: int) -> bool:
+    """True where something may happen to symbol ``i`` in bar ``f``."""
+    v = venue.symbol[i]
+    return (
+        v.pending > 0
+        or not bars.valid[f, i]
+        or min(bars.low[f, i], bars.mark_low[f, i]) <= v.watch_low
+        or max(bars.high[f, i], bars.mark_high[f, i]) >= v.watch_high
+        or time_ms >= v.next_expiry_ms
+        or (p.margin_mode == 1 and v.qty != 0.0)
+    )
+
+
+@kernel
 def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
     """Reset the cursor and list the symbols that need a look in bar ``f``."""
     fund = venue.fund[0]
@@ -45,15 +59,7 @@ def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
     time_ms = bars.time[f]
     for k in range(fund.n_active):
         i = venue.active[k]
-        v = venue.symbol[i]
-        if (
-            v.pending > 0
-            or not bars.valid[f, i]
-            or min(bars.low[f, i], bars.mark_low[f, i]) <= v.watch_low
-            or max(bars.high[f, i], bars.mark_high[f, i]) >= v.watch_high
-            or time_ms >= v.next_expiry_ms
-            or (p.margin_mode == 1 and v.qty != 0.0)
-        ):
+        if is_hot(p, venue, bars, f, i, time_ms):
             venue.hot[n] = i
             n += 1
     fund.n_hot = n
@@ -252,13 +258,24 @@ def end_bar(venue: Any, bars: Any, f: int) -> None:
     fund = venue.fund[0]
     fund.in_bar = 0
     fund.funding_cursor = 0
+    fund.phase = P_FUNDING
+    fund.cursor = 0
     for k in range(fund.n_hot):
         i = venue.hot[k]
         if bars.valid[f, i]:
             _move_trailing(venue, bars, f, i)
         if venue.symbol[i].qty == 0.0 and venue.symbol[i].n_orders == 0 and venue.symbol[i].pending == 0:
             fund.n_active = list_remove(venue.active, fund.n_active, i)
-    for k in range(fund.n_active):
+    for k in range(fund.n_hot):
+        venue.hot[k] = 0
+    fund.n_hot = 0
+    remember_last(venue, bars, f)
+
+
+@kernel
+def remember_last(venue: Any, bars: Any, f: int) -> None:
+    """Last known prices of the symbols with a position or an order."""
+    for k in range(venue.fund[0].n_active):
         i = venue.active[k]
         if bars.valid[f, i]:
             v = venue.symbol[i]

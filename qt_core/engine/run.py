@@ -8,6 +8,7 @@ from qt_core._jit import entry, kernel
 from qt_core.codes import MARKET
 from qt_core.engine.matching import P_INSIDE, begin_bar, end_bar, match_next
 from qt_core.engine.orders import submit
+from qt_core.engine.skip import skip_quiet, write_curve
 from qt_core.pipeline import on_bar, on_event, on_guard
 from qt_core.state import (
     CANDIDATE_CAP,
@@ -41,6 +42,8 @@ class Bars(NamedTuple):
     specs: Any  # SPEC_DT [N]
     brackets: Any  # BRACKET_DT [N, 16]
     decision: Any  # int64 [F], row of the decision inputs at this bar's close, -1 = none
+    curve_row: Any  # int64 [F], row of the curve written at this bar's close, -1 = none
+    busy: Any  # bool [F]: a signal acts at this bar's close; empty = unknown, then no bar is skipped
     bar_ms: int  # length of these bars
     decision_ms: int  # length of a decision bar
 
@@ -71,24 +74,15 @@ def has_room(state: Any, out: Any) -> bool:
     return not (n[KEEP_DECISIONS] != 0 and out.decisions.shape[0] - n[N_DECISIONS] < CANDIDATE_CAP)
 
 
-@kernel
-def write_curve(state: Any, curve: Any, t: int) -> None:
-    """Account after the decision at row ``t``."""
-    fund = state.fund[0]
-    c = curve[t]
-    c.time_ms = fund.now_ms
-    c.equity_usd = fund.equity_usd
-    c.wallet_usd = fund.wallet_usd
-    c.margin_usd = fund.margin_usd
-    c.unrealised_usd = fund.unrealised_usd
-    c.exposure_usd = fund.exposure_usd
-    c.n_open = fund.n_open
-
-
 @entry
 def run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f0: int, f1: int) -> int:
     """Bars ``f0 .. f1 - 1``; returns the next bar to do (before ``f1`` where the journal needs more room)."""
-    for f in range(f0, f1):
+    f = f0
+    while f < f1:
+        if bars.busy.shape[0] > 0:
+            f = skip_quiet(p, state, venue, bars, curve, f, f1)
+            if f >= f1:
+                break
         if not has_room(state, out):
             return f
         begin_bar(p.venue, venue, bars, f)
@@ -99,10 +93,11 @@ def run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: A
         t = bars.decision[f]
         if t >= 0:
             on_bar(p, state, bars, f, rows, t, out)
-            write_curve(state, curve, t)
         else:
             on_guard(p, state, bars, f, out)
+        write_curve(state, bars, f, curve)
         submit_all(p, venue, bars, f, out)
+        f += 1
     return f1
 
 

@@ -52,7 +52,7 @@ def prepare_bars(market: Market, decide_every_ms: int | None = None) -> Bars:
     decision = np.full(fine.n_bars, -1, dtype=np.int64)
     on_grid = np.flatnonzero((close_ms - market.time[0]) % decision_ms == 0)
     decision[on_grid] = np.arange(len(on_grid))
-    due = np.searchsorted(fine.time, market.funding_time_ms - FUNDING_JITTER_MS, side="left")
+    due = np.searchsorted(fine.time, market.funding_time_ms - FUNDING_JITTER_MS, side="right")
     keep = due < fine.n_bars
     return Bars(
         time=fine.time,
@@ -72,6 +72,8 @@ def prepare_bars(market: Market, decide_every_ms: int | None = None) -> Bars:
         specs=records(market.specs),
         brackets=records(market.brackets),
         decision=decision,
+        curve_row=decision,
+        busy=np.zeros(0, dtype=np.bool_),
         bar_ms=fine.timeframe_ms,
         decision_ms=decision_ms,
     )
@@ -91,6 +93,12 @@ def prepare_rows(market: Market, tape: SignalTape, context: ChainContext) -> Row
         brackets=records(market.brackets),
         n_brackets=np.ascontiguousarray(market.specs["n_brackets"]),
     )
+
+
+def ensemble_weights(p: Params) -> tuple[float, ...]:
+    """Base weights of the four models, sum 1."""
+    e = p.ensemble
+    return (e.weight_xgb, e.weight_lgbm, e.weight_nhits, e.weight_patchtst)
 
 
 def open_session(
@@ -117,11 +125,9 @@ def open_session(
     n_rows = int(bars.decision.max()) + 1
     if rows.ctx.shape[0] < n_rows:
         raise DataError(f"chain context has {rows.ctx.shape[0]} rows, expected {n_rows}, one per decision bar")
-    e = p.ensemble
-    weights = (e.weight_xgb, e.weight_lgbm, e.weight_nhits, e.weight_patchtst)
     return Session(
         params=p,
-        state=make_state(market.symbols, market.specs, p.chain.initial_equity_usd, weights, seed),
+        state=make_state(market.symbols, market.specs, p.chain.initial_equity_usd, ensemble_weights(p), seed),
         venue=make_venue(market.n_symbols, p.chain.initial_equity_usd),
         bars=bars,
         rows=rows,

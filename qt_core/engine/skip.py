@@ -1,0 +1,137 @@
+"""Passing over bars in which nothing can happen. State, Venue and curve are left as the full bars would leave them.
+
+Used by ``sweep``, where the bars at which a signal acts are known beforehand and shared by many trials. Only for fixed
+stops: a trailing stop moves at every close. ``tests/engine`` compares runs with and without it byte for byte.
+"""
+
+from typing import Any
+
+from qt_core._jit import kernel
+from qt_core.codes import OFF
+from qt_core.engine.matching import is_hot, remember_last
+from qt_core.stages.account import account_step, roll_day
+
+NEAR = 1e-9  # relative width around a running extreme within which the exact step is made
+
+
+@kernel
+def write_curve(state: Any, bars: Any, f: int, curve: Any) -> None:
+    """Account after bar ``f``, where the curve has a row for it."""
+    row = bars.curve_row[f]
+    if row < 0:
+        return
+    fund = state.fund[0]
+    c = curve[row]
+    c.time_ms = fund.now_ms
+    c.equity_usd = fund.equity_usd
+    c.wallet_usd = fund.wallet_usd
+    c.margin_usd = fund.margin_usd
+    c.unrealised_usd = fund.unrealised_usd
+    c.exposure_usd = fund.exposure_usd
+    c.n_open = fund.n_open
+
+
+@kernel
+def is_quiet(p: Any, venue: Any, bars: Any, f: int) -> bool:
+    """True where nothing can happen in bar ``f`` and no signal acts at its close."""
+    if bars.busy[f] or bars.funding_start[f] != bars.funding_start[f + 1]:
+        return False
+    time_ms = bars.time[f]
+    for k in range(venue.fund[0].n_active):
+        if is_hot(p.venue, venue, bars, f, venue.active[k], time_ms):
+            return False
+    return True
+
+
+@kernel
+def count_bar(fund: Any, bars: Any, f: int) -> None:
+    """A decision bar or a guard bar has passed."""
+    if bars.decision[f] >= 0:
+        fund.n_bars += 1
+    else:
+        fund.n_guards += 1
+
+
+@kernel
+def skip_flat(state: Any, bars: Any, curve: Any, f: int, f1: int) -> int:
+    """While nothing is held, ordered or signalled: only days roll, equity stands still."""
+    fund = state.fund[0]
+    while f < f1 and not bars.busy[f]:
+        now_ms = bars.time[f] + bars.bar_ms
+        if now_ms >= fund.next_day_ms:
+            roll_day(fund, now_ms)
+            fund.day_drawdown = max(0.0, 1.0 - fund.equity_usd / fund.day_start_equity_usd)
+        fund.now_ms = now_ms
+        count_bar(fund, bars, f)
+        write_curve(state, bars, f, curve)
+        f += 1
+    return f
+
+
+@kernel
+def mark_bar(p: Any, state: Any, venue: Any, bars: Any, f: int) -> None:
+    """The exact step of a quiet bar."""
+    remember_last(venue, bars, f)
+    account_step(p, state, bars, f, bars.time[f] + bars.bar_ms)
+
+
+@kernel
+def skip_held(p: Any, state: Any, venue: Any, bars: Any, curve: Any, f: int, f1: int) -> int:
+    """While one position is held and nothing else is going on: a few compares a bar.
+
+    The exact step is made only where a running extreme (peak, drawdowns, worst ROI), a new day or a curve row needs
+    it, and for the last bar passed.
+    """
+    fund = state.fund[0]
+    i = state.open_list[0]
+    s = state.symbol[i]
+    v = venue.symbol[i]
+    qty, avg, wallet, low_edge, high_edge = s.qty, s.avg_price, fund.wallet_usd, v.watch_low, v.watch_high
+    exact = True
+    first = f
+    while f < f1 and not bars.busy[f] and bars.funding_start[f] == bars.funding_start[f + 1] and bars.valid[f, i]:
+        if (
+            min(bars.low[f, i], bars.mark_low[f, i]) <= low_edge
+            or max(bars.high[f, i], bars.mark_high[f, i]) >= high_edge
+        ):
+            break
+        if bars.time[f] >= v.next_expiry_ms:
+            break
+        move = bars.mark_close[f, i] - avg
+        equity = wallet + qty * move
+        exact = (
+            equity > fund.peak_equity_usd * (1.0 - NEAR)
+            or equity < fund.peak_equity_usd * (1.0 - fund.max_drawdown) * (1.0 + NEAR)
+            or equity < fund.day_start_equity_usd * (1.0 - p.risk.max_day_drawdown) * (1.0 + NEAR)
+            or -s.side * move * s.leverage > s.worst_roi * avg * (1.0 - NEAR)
+            or bars.time[f] + bars.bar_ms >= fund.next_day_ms
+            or bars.curve_row[f] >= 0
+        )
+        if exact:
+            mark_bar(p, state, venue, bars, f)
+            write_curve(state, bars, f, curve)
+        count_bar(fund, bars, f)
+        f += 1
+    if f > first and not exact:
+        mark_bar(p, state, venue, bars, f - 1)
+    return f
+
+
+@kernel
+def skip_quiet(p: Any, state: Any, venue: Any, bars: Any, curve: Any, f: int, f1: int) -> int:
+    """Pass over quiet bars from ``f``; returns the next bar that needs a full look."""
+    if p.tpsl.mode != OFF and p.tpsl.trailing != 0:
+        return f
+    fund = state.fund[0]
+    while f < f1 and is_quiet(p, venue, bars, f):
+        mark_bar(p, state, venue, bars, f)
+        count_bar(fund, bars, f)
+        write_curve(state, bars, f, curve)
+        f += 1
+        if fund.paused != 0 or p.venue.margin_mode == 1:
+            continue
+        if fund.n_open == 0 and venue.fund[0].n_active == 0:
+            f = skip_flat(state, bars, curve, f, f1)
+        elif fund.n_open == 1 and venue.fund[0].n_active == 1 and venue.symbol[state.open_list[0]].pending == 0:
+            f = skip_held(p, state, venue, bars, curve, f, f1)
+    return f
