@@ -127,4 +127,6 @@ def open_positions(state: State) -> Array:
         write(rows[k], s, i, int(state.fund["now_ms"][0]), 0, float(s.mark))
         rows[k].pnl_gross_usd = s.realised_usd + s.qty * (s.mark - s.avg_price)
         rows[k].pnl_usd = rows[k].pnl_gross_usd - s.fee_usd + s.funding_usd + s.insurance_usd
+        if s.initial_risk_usd > 0.0:
+            rows[k].r_multiple = rows[k].pnl_usd / s.initial_risk_usd
     return np.asarray(rows).view(R.TRADE_DT)
