@@ -208,6 +208,8 @@ class CandleStore:
         before = self._entry(key, None).asked if path.exists() else ()
         columns = merge_rows(key, old + new)
         require_sound(problems_of(key, columns), str(path))
+        for left_over in path.parent.glob(f".{path.name}.*.tmp"):  # of a writer that was killed; we hold the lock
+            left_over.unlink()
         about = {"asked": union([*before, *asked]), "digest": columns_digest(columns)}
         write_parquet(path, columns, {_META: json.dumps(about)})
         entries = self.catalogue()

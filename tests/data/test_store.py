@@ -151,3 +151,11 @@ def test_spans() -> None:
     assert subtract((0, 10), [(2, 3), (5, 20)]) == ((0, 2), (3, 5))
     assert subtract((0, 10), [(-5, 11)]) == ()
     assert subtract((0, 10), []) == ((0, 10),)
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(store: CandleStore) -> None:
+    store.merge(BTC, candles(10))
+    store.path(BTC).with_name(".BTCUSDT.parquet.123.tmp").write_bytes(b"half")
+    assert store.series() == (BTC,)
+    store.merge(BTC, candles())
+    assert files_under(store.root) == [".lock", "candles/1h/BTCUSDT.parquet", "catalogue.json"]
