@@ -5,6 +5,7 @@ from typing import NamedTuple
 from qt_core.errors import ConfigError
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 
 
 class FeatureParams(NamedTuple):
@@ -12,8 +13,9 @@ class FeatureParams(NamedTuple):
 
     timeframe_ms: int  # bar length, ms
     day_bars: int  # bars in 24 h
-    month_bars: int  # bars in 30 days: window of the percentiles and of the median volume
-    month_min_bars: int  # bars of history from which percentile and median are given (7 days)
+    sample_bars: int  # bars between two samples of the 30-day statistics: 1 from hourly bars up, else an hour
+    month_samples: int  # samples in 30 days: window of the percentiles and of the median volume
+    month_min_samples: int  # samples from which percentile and median are given (7 days)
     reset_gap_bars: int = 24  # a hole longer than this forgets the symbol's past; a shorter one is stepped over
     rsi_span: int = 14
     macd_fast: int = 12
@@ -59,7 +61,10 @@ def default_params(timeframe_ms: int) -> FeatureParams:
     if timeframe_ms <= 0 or DAY_MS % timeframe_ms != 0:
         raise ConfigError(f"timeframe of {timeframe_ms} ms: a whole fraction of a day expected (86400000 ms)")
     day = DAY_MS // timeframe_ms
-    return check_params(FeatureParams(timeframe_ms, day, 30 * day, 7 * day, reset_gap_bars=max(day, 1)))
+    every = max(1, HOUR_MS // timeframe_ms)
+    return check_params(
+        FeatureParams(timeframe_ms, day, every, 30 * day // every, 7 * day // every, reset_gap_bars=day)
+    )
 
 
 def check_params(params: FeatureParams) -> FeatureParams:
@@ -88,7 +93,7 @@ def check_params(params: FeatureParams) -> FeatureParams:
 _TYPES = {**dict.fromkeys(FeatureParams._fields, 0), **FeatureParams._field_defaults}
 _LOWEST: dict[str, float] = {
     **dict.fromkeys((n for n in FeatureParams._fields if n.endswith("_span") or n.startswith("vol_")), 2),
-    **{"month_bars": 2, "month_min_bars": 2, "reset_gap_bars": 0, "macd_fast": 2, "ema_fast": 2, "donchian_span": 1},
+    **{"month_samples": 2, "month_min_samples": 1, "reset_gap_bars": 0, "macd_fast": 2, "ema_fast": 2, "donchian_span": 1},
     **{"bollinger_sigma": 1e-9, "flat_rel": 0.0, "cci_scale": 1e-9, "equal_rel": 0.0, "momentum_span": 1},
 }
 _ORDERED = (("macd_fast", "macd_slow"), ("ema_fast", "ema_slow"), ("ema_slow", "ema_long"))

@@ -113,7 +113,7 @@ def _momentum(p: FeatureParams) -> list[FeatureSpec]:
 
 def _volatility_and_trend(p: FeatureParams) -> list[FeatureSpec]:
     b, a, d = p.bollinger_span, p.atr_span, p.donchian_span
-    month = p.month_min_bars
+    month = p.month_min_samples * p.sample_bars
     return [
         FeatureSpec(
             f"bollinger_position_{b}", F_BOLLINGER_POSITION, b, "0 lower, 1 upper", b, "(close - lower) / width", CARRY
@@ -141,13 +141,13 @@ def _volatility_and_trend(p: FeatureParams) -> list[FeatureSpec]:
             CARRY,
         ),
         FeatureSpec(f"donchian_width_{d}", F_DONCHIAN_WIDTH, d + 1, "of middle", d, "(high - low) / middle", CARRY),
-        FeatureSpec("atr_pctile", F_ATR_PCTILE, a + month, "0..1", p.month_bars, "share of 30 days below", CARRY),
+        FeatureSpec("atr_pctile", F_ATR_PCTILE, a + month, "0..1", p.month_samples * p.sample_bars, "share of 30 days below", CARRY),
         FeatureSpec(
             "donchian_width_pctile",
             F_DONCHIAN_WIDTH_PCTILE,
             d + month,
             "0..1",
-            p.month_bars,
+            p.month_samples * p.sample_bars,
             "share of 30 days below",
             CARRY,
         ),
@@ -161,7 +161,7 @@ def _volume(p: FeatureParams) -> list[FeatureSpec]:
         FeatureSpec(f"volume_ratio_{v}", F_VOLUME_RATIO, v, "ratio", v, "volume / TA-Lib SMA(volume)", CARRY),
         FeatureSpec(f"vwap_distance_{v}", F_VWAP_DISTANCE, v, "fraction", v, "close / rolling VWAP - 1", CARRY),
         FeatureSpec(
-            "liquidity_ratio", F_LIQUIDITY_RATIO, p.day_bars + p.month_min_bars - 1, "ratio", p.month_bars,
+            "liquidity_ratio", F_LIQUIDITY_RATIO, p.day_bars + p.month_min_samples * p.sample_bars - 1, "ratio", p.month_samples * p.sample_bars,
             "24 h quote volume / its 30-day median", CARRY,
         ),
         FeatureSpec("quote_volume_24h", F_QUOTE_VOLUME_24H, p.day_bars, "USD", p.day_bars, "sum over 24 h", CARRY),

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from qt_core._jit import kernel
-from qt_core.market import FloatArray
+from qt_core.market import FloatArray, IntArray
+
+HIGHEST = np.int64(0x7FF0000000000000)  # bits of +inf
 
 
 @kernel
@@ -91,91 +93,102 @@ def roll_extremes(w: Any, ring: FloatArray, i: int, high: float, low: float) -> 
 
 
 @kernel
-def push_ordered(c: Any, nodes: Any, i: int, x: float) -> None:
-    """Put ``x`` into a sorted ring of the last M values, M = ``nodes.shape[1] - 1`` >= 2; ``c``: an ORDER_DT row.
+def share_below(ring: FloatArray, i: int, count: int, x: float) -> float:
+    """Share of the first ``count`` values of ``ring[i]`` that are strictly below ``x``, 0..1.
 
-    The ring is a doubly linked list in ascending order, node M its end. Consecutive values of a smooth series are
-    neighbours, so the place of the new one is found by walking from the previous one (``finger``), and the oldest is
-    unlinked in O(1). A new value goes before its equals: ``rank`` counts the values strictly below it. ``middle`` is
-    the node at rank (count - 1) // 2.
+    A plain count over the ring: it compiles to vector compares, which beats every sorted structure at 720 values.
     """
-    end = nodes.shape[1] - 1
-    if c.count == 0:
-        nodes[i, end].before = end
-        nodes[i, end].after = end
-        c.pos, c.finger, c.rank, c.middle, c.middle_rank = 0, end, 0, end, -1
-    pos = c.pos
-    if c.count == end:
-        _unlink(c, nodes, i, pos)
+    below = 0
+    for k in range(count):
+        if ring[i, k] < x:
+            below += 1
+    return below / count
+
+
+@kernel
+def push_ring(c: Any, ring: FloatArray, i: int, x: float) -> None:
+    """Overwrite the oldest value; ``c``: an ORDER_DT row, ``ring``: ``[N, M]``."""
+    ring[i, c.pos] = x
+    c.pos = c.pos + 1 if c.pos + 1 < ring.shape[1] else 0
+    c.count = min(c.count + 1, ring.shape[1])
+
+
+@kernel
+def push_median(c: Any, ring: FloatArray, bits: IntArray, i: int, x: float) -> float:
+    """Median of the last M values after ``x``; ``ring`` is ``[N, M + 2]``, the last two slots hold the middle values.
+
+    ``bits`` is the same memory read as int64: the bit patterns of non-negative doubles are ordered like the doubles, and
+    a scan for the next integer compiles to vector code where one for the next double may not (NaN order). The middle
+    moves by at most a rank per bar, so a scan is needed only when a value crosses it.
+    """
+    size = ring.shape[1] - 2
+    pos, old = c.pos, bits[i, c.pos]
+    middle, upper = bits[i, size], bits[i, size + 1]
+    if c.count == size:
+        c.below -= 1 if old < middle else 0
+        c.equal -= 1 if old == middle else 0
     else:
         c.count += 1
-    after, rank = _locate(nodes, i, c.finger, c.rank, x)
-    before = nodes[i, after].before
-    nodes[i, pos].value = x
-    nodes[i, pos].before = before
-    nodes[i, pos].after = after
-    nodes[i, before].after = pos
-    nodes[i, after].before = pos
-    c.finger, c.rank = pos, rank
-    c.pos = pos + 1 if pos + 1 < end else 0
-    if rank <= c.middle_rank:  # x stands before the middle
-        c.middle_rank += 1
-    _centre(c, nodes, i)
+        old = -1
+    ring[i, pos] = x
+    new = bits[i, pos]
+    c.pos = pos + 1 if pos + 1 < size else 0
+    if c.count == 1:
+        middle, c.below, c.equal = new, 0, 0
+    c.below += 1 if new < middle else 0
+    c.equal += 1 if new == middle else 0
+    rank = (c.count - 1) // 2
+    if c.below > rank or c.below + c.equal <= rank:
+        middle = _move_middle(c, bits, i, middle, rank)
+        upper = _next_above(bits, i, c.count, middle)
+    elif old == upper or c.count == 1:
+        upper = _next_above(bits, i, c.count, middle)
+    elif middle < new < upper:
+        upper = new
+    bits[i, size], bits[i, size + 1] = middle, upper
+    if c.count % 2 == 1 or c.below + c.equal > rank + 1:
+        return ring[i, size]
+    return 0.5 * (ring[i, size] + ring[i, size + 1])
 
 
 @kernel
-def _unlink(c: Any, nodes: Any, i: int, slot: int) -> None:
-    """Take the oldest value out. The oldest of equal values stands last among them: equal means behind."""
-    before, after, old = nodes[i, slot].before, nodes[i, slot].after, nodes[i, slot].value
-    if old < nodes[i, c.finger].value:
-        c.rank -= 1
-    if slot == c.middle:
-        c.middle = before
-        c.middle_rank -= 1
-    elif old < nodes[i, c.middle].value:
-        c.middle_rank -= 1
-    nodes[i, before].after = after
-    nodes[i, after].before = before
+def _move_middle(c: Any, bits: IntArray, i: int, middle: int, rank: int) -> int:
+    """Step from value to value until ``rank`` lies among the equals of the middle; at most two steps."""
+    while c.below > rank:
+        middle = _next_below(bits, i, c.count, middle)
+        c.equal = _count_equal(bits, i, c.count, middle)
+        c.below -= c.equal
+    while c.below + c.equal <= rank:
+        c.below += c.equal
+        middle = _next_above(bits, i, c.count, middle)
+        c.equal = _count_equal(bits, i, c.count, middle)
+    return middle
 
 
 @kernel
-def _locate(nodes: Any, i: int, node: int, rank: int, x: float) -> tuple[int, int]:
-    """First node whose value is not below ``x``, and how many are below; walks from ``node``."""
-    end = nodes.shape[1] - 1
-    while node != end and nodes[i, node].value < x:
-        node = nodes[i, node].after
-        rank += 1
-    before = nodes[i, node].before
-    while before != end and nodes[i, before].value >= x:
-        node = before
-        rank -= 1
-        before = nodes[i, node].before
-    return node, rank
+def _next_above(bits: IntArray, i: int, count: int, x: int) -> int:
+    """Smallest of the first ``count`` values above ``x``; HIGHEST if there is none."""
+    best = HIGHEST
+    for k in range(count):
+        value = bits[i, k]
+        best = min(best, value if value > x else HIGHEST)
+    return best
 
 
 @kernel
-def _centre(c: Any, nodes: Any, i: int) -> None:
-    """Move the middle to its rank, at most one step per insertion and one per removal."""
-    target = (c.count - 1) // 2
-    while c.middle_rank < target:
-        c.middle = nodes[i, c.middle].after
-        c.middle_rank += 1
-    while c.middle_rank > target:
-        c.middle = nodes[i, c.middle].before
-        c.middle_rank -= 1
+def _next_below(bits: IntArray, i: int, count: int, x: int) -> int:
+    """Largest of the first ``count`` values below ``x``; -1 if there is none."""
+    best = np.int64(-1)
+    for k in range(count):
+        value = bits[i, k]
+        best = max(best, value if value < x else np.int64(-1))
+    return best
 
 
 @kernel
-def share_below(c: Any) -> float:
-    """Share of the other values in a sorted ring that are strictly below the newest one, 0..1."""
-    value: float = c.rank / (c.count - 1.0)
-    return value
-
-
-@kernel
-def median(c: Any, nodes: Any, i: int) -> float:
-    """Median of a sorted ring: the middle value, or the mean of the two middle ones."""
-    low: float = nodes[i, c.middle].value
-    if c.count % 2 == 1:
-        return low
-    return 0.5 * (low + nodes[i, nodes[i, c.middle].after].value)
+def _count_equal(bits: IntArray, i: int, count: int, x: int) -> int:
+    equal = 0
+    for k in range(count):
+        if bits[i, k] == x:
+            equal += 1
+    return equal

@@ -24,16 +24,13 @@ SYMBOL_DT = np.dtype(
     + [(f"last_{x}", "f8") for x in ("close", "high", "low", "typical")]
     + [(x, "f8") for x in ("rsi_gain", "rsi_loss", "macd_fast", "macd_slow", "macd_signal")]
     + [(x, "f8") for x in ("ema_fast", "ema_slow", "ema_long", "atr", "true_range", "plus_dm", "minus_dm", "adx")]
-    + [("channel_high", "f8"), ("channel_low", "f8"), ("bollinger_anchor", "f8")]
+    + [("channel_high", "f8"), ("channel_low", "f8"), ("bollinger_anchor", "f8"), ("usual_volume", "f8")]
     + [("close_pos", "i8"), ("typical_pos", "i8")]  # slots of the next value in two plain rings
     + [("funding_rate", "f8")],  # last settled, NaN before the first; no hole touches it
     align=True,
 )
 WINDOW_DT = np.dtype([("pos", "i8"), ("a", "f8"), ("b", "f8"), ("c", "f8")], align=True)  # block slot, block totals
-ORDER_DT = np.dtype(
-    [(x, "i8") for x in ("pos", "count", "finger", "rank", "middle", "middle_rank")], align=True
-)  # cursors of a sorted ring, see rolling.push_ordered
-NODE_DT = np.dtype([("value", "f8"), ("before", "i4"), ("after", "i4")], align=True)  # node of a sorted ring
+ORDER_DT = np.dtype([(x, "i8") for x in ("pos", "count", "below", "equal")], align=True)  # cursor of a 30-day ring
 
 # Columns of FeatureState.window: extremes first, sums after.
 W_STOCH, W_DONCHIAN, W_RANGE = 0, 1, 2
@@ -74,9 +71,10 @@ class FeatureState(NamedTuple):
     vol_mid: npt.NDArray[np.float64]
     vol_long: npt.NDArray[np.float64]
     day: npt.NDArray[np.float64]  # [N, W+1, 1] quote volume
-    atr_order: npt.NDArray[Any]  # [N, month + 1] NODE_DT, sorted rings over 30 days: ATR / close
-    width_order: npt.NDArray[Any]  # Donchian width
-    day_order: npt.NDArray[Any]  # 24 h quote volume
+    atr_month: npt.NDArray[np.float64]  # [N, M] ATR / close, samples of 30 days
+    width_month: npt.NDArray[np.float64]  # [N, M] Donchian width
+    day_month: npt.NDArray[np.float64]  # [N, M+2] 24 h quote volume; last two slots: see rolling.push_median
+    day_bits: npt.NDArray[np.int64]  # the same memory as day_month
 
 
 def longest_lag(params: FeatureParams) -> int:
@@ -89,7 +87,6 @@ def _shapes(params: FeatureParams, n: int) -> dict[str, tuple[tuple[int, ...], A
     def window(span: int, channels: int) -> tuple[tuple[int, ...], Any]:
         return (n, span + 1, channels), np.dtype("f8")
 
-    ranks = ((n, params.month_bars + 1), NODE_DT)
     return {
         "symbol": ((n,), SYMBOL_DT),
         "window": ((n, N_WINDOWS), WINDOW_DT),
@@ -108,9 +105,9 @@ def _shapes(params: FeatureParams, n: int) -> dict[str, tuple[tuple[int, ...], A
         "vol_mid": window(params.vol_mid, 1),
         "vol_long": window(params.vol_long, 1),
         "day": window(params.day_bars, 1),
-        "atr_order": ranks,
-        "width_order": ranks,
-        "day_order": ranks,
+        "atr_month": ((n, params.month_samples), np.dtype("f8")),
+        "width_month": ((n, params.month_samples), np.dtype("f8")),
+        "day_month": ((n, params.month_samples + 2), np.dtype("f8")),
     }
 
 
@@ -152,7 +149,7 @@ def view_state(buffer: Bytes, params: FeatureParams, n_symbols: int) -> FeatureS
         # Interpreted kernels read `row.field`, which only record arrays offer.
         views[name] = view.view(np.recarray) if INTERPRETED and dtype.names else view
         start += _padded(shape, dtype)
-    return FeatureState(**views)
+    return FeatureState(**views, day_bits=views["day_month"].view(np.int64))
 
 
 def new_state(params: FeatureParams, n_symbols: int) -> tuple[Bytes, FeatureState]:

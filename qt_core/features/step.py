@@ -177,6 +177,7 @@ def bar_step(
     if quote_volume != quote_volume:
         quote_volume = volume * typical
     inv_close = 1.0 / close
+    sampled = params.sample_bars == 1 or (bars.time[t] // params.timeframe_ms + 1) % params.sample_bars == 0
     rsi_step(params, s, close, out, row, i)
     macd_step(params, s, close, inv_close, out, row, i)
     stoch_step(params, state, s, high, low, close, out, row, i)
@@ -189,9 +190,9 @@ def bar_step(
     realised_step(params, state, s, close, out, row, i)
     channel_high, channel_low = channel_step(params, state, s, high, low, close, out, row, i)
     range_step(params, state, s, high, low, close, out, row, i)
-    percentile_step(params, state, out[row, i, F_ATR_PCT], out[row, i, F_DONCHIAN_WIDTH], out, row, i)
+    percentile_step(params, state, sampled, out[row, i, F_ATR_PCT], out[row, i, F_DONCHIAN_WIDTH], out, row, i)
     volume_step(params, state, s, close, typical, volume, out, row, i)
-    liquidity_step(params, state, s, quote_volume, out, row, i)
+    liquidity_step(params, state, s, sampled, quote_volume, out, row, i)
     candle_step(open_, high, low, close, inv_close, out, row, i)
     s.last_close, s.last_high, s.last_low, s.last_typical = close, high, low, typical
     return channel_high, channel_low, momentum
@@ -229,4 +230,5 @@ def reset_symbol(state: FeatureState, s: Any, i: int) -> None:
         if k < N_EXTREMES:
             w.a, w.b = -np.inf, np.inf
     for k in range(N_ORDERS):
-        state.order[i, k].count = 0
+        c = state.order[i, k]
+        c.pos, c.count, c.below, c.equal = 0, 0, 0, 0

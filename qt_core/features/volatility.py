@@ -19,7 +19,7 @@ from qt_core.features.registry import (
     F_VOL_RATIO,
     F_VOL_SHORT,
 )
-from qt_core.features.rolling import push_ordered, roll_extremes, roll_sum, share_below
+from qt_core.features.rolling import push_ring, roll_extremes, roll_sum, share_below
 from qt_core.features.state import (
     O_ATR,
     O_WIDTH,
@@ -148,17 +148,19 @@ def range_step(
 
 @kernel
 def percentile_step(
-    p: FeatureParams, state: FeatureState, atr_pct: float, width: float, out: FloatArray, t: int, i: int
+    p: FeatureParams, state: FeatureState, sampled: bool, atr_pct: float, width: float, out: FloatArray, t: int, i: int
 ) -> None:
-    """Percentiles of ATR / close and of the Donchian width in the trailing 30 days: 0 = lowest, 1 = highest."""
-    atr_pctile, width_pctile = NAN, NAN
-    if atr_pct == atr_pct:
-        cursor = state.order[i, O_ATR]
-        push_ordered(cursor, state.atr_order, i, atr_pct)
-        atr_pctile = share_below(cursor) if cursor.count >= p.month_min_bars else NAN
-    if width == width:
-        cursor = state.order[i, O_WIDTH]
-        push_ordered(cursor, state.width_order, i, width)
-        width_pctile = share_below(cursor) if cursor.count >= p.month_min_bars else NAN
-    out[t, i, F_ATR_PCTILE] = atr_pctile
-    out[t, i, F_DONCHIAN_WIDTH_PCTILE] = width_pctile
+    """Percentiles of ATR / close and of the Donchian width: share of the 30 days before that was strictly below."""
+    out[t, i, F_ATR_PCTILE] = _percentile(p, state.order[i, O_ATR], state.atr_month, i, sampled, atr_pct)
+    out[t, i, F_DONCHIAN_WIDTH_PCTILE] = _percentile(p, state.order[i, O_WIDTH], state.width_month, i, sampled, width)
+
+
+@kernel
+def _percentile(p: FeatureParams, c: Any, ring: FloatArray, i: int, sampled: bool, x: float) -> float:
+    value = NAN
+    if x == x:
+        if c.count >= p.month_min_samples:
+            value = share_below(ring, i, c.count, x)
+        if sampled:
+            push_ring(c, ring, i, x)
+    return value

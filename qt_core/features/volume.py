@@ -17,7 +17,7 @@ from qt_core.features.registry import (
     F_VOLUME_RATIO,
     F_VWAP_DISTANCE,
 )
-from qt_core.features.rolling import median, push_ordered, roll_sum, roll_sum3
+from qt_core.features.rolling import push_median, roll_sum, roll_sum3
 from qt_core.features.state import O_DAY, W_DAY, W_VOLUME, FeatureState
 from qt_core.market import FloatArray
 
@@ -59,7 +59,7 @@ def volume_step(
 
 @kernel
 def liquidity_step(
-    p: FeatureParams, state: FeatureState, s: Any, quote_volume: float, out: FloatArray, t: int, i: int
+    p: FeatureParams, state: FeatureState, s: Any, sampled: bool, quote_volume: float, out: FloatArray, t: int, i: int
 ) -> None:
     """Quote volume of 24 h and its ratio to the median of itself over 30 days; NaN where that median is 0."""
     day, ratio = NAN, NAN
@@ -67,10 +67,10 @@ def liquidity_step(
     if s.bars >= p.day_bars:
         day = total
         cursor = state.order[i, O_DAY]
-        push_ordered(cursor, state.day_order, i, day)
-        if cursor.count >= p.month_min_bars:
-            usual = median(cursor, state.day_order, i)
-            ratio = day / usual if usual > 0.0 else NAN
+        if sampled:
+            s.usual_volume = push_median(cursor, state.day_month, state.day_bits, i, day)
+        if cursor.count >= p.month_min_samples and s.usual_volume > 0.0:
+            ratio = day / s.usual_volume
     out[t, i, F_QUOTE_VOLUME_24H] = day
     out[t, i, F_LIQUIDITY_RATIO] = ratio
 
