@@ -52,7 +52,7 @@ ORDER_KIND_NAMES = ("none", "market", "limit", "ioc", "post_only", "stop", "take
 OP_NEW, OP_CANCEL, OP_AMEND = 1, 2, 3
 TAG_NONE, TAG_ENTRY, TAG_SL, TAG_TP, TAG_EXIT = 0, 1, 2, 3, 4
 TAG_NAMES = ("none", "entry", "sl", "tp", "exit")
-EMPTY, WORKING, TRIGGERED, REJECTED = 0, 1, 2, 3
+EMPTY, WORKING, TRIGGERED, REJECTED, DEAD = 0, 1, 2, 3, 4  # DEAD: cancelled inside a bar, not yet reported
 MAX_ORDERS = 8  # open orders per symbol
 
 # --- events -----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from qt_core.risk import risk_os, safety_governor
 from qt_core.signal import ensemble
 
 # section -> (Params class, bounds, choices)
-SECTIONS: dict[str, tuple[Any, dict[str, tuple[float, float]], dict[str, tuple[str, ...]]]] = {
+SECTIONS: dict[str, tuple[Any, dict[str, tuple[float, float]], Any]] = {
     "chain": (pipeline.ChainParams, pipeline.CHAIN_BOUNDS, {}),
     "ensemble": (ensemble.Params, ensemble.BOUNDS, ensemble.CHOICES),
     "regime": (regime.Params, regime.BOUNDS, regime.CHOICES),
@@ -124,7 +124,7 @@ def load_config(source: "str | Path | Mapping[str, Any] | None" = None) -> Confi
         source = {}
     if isinstance(source, Mapping):
         return _from_mapping(source, "<dict>")
-    import yaml  # noqa: PLC0415  late: only files need it
+    import yaml  # late: only files need it
 
     path = Path(source)
     try:

@@ -32,7 +32,7 @@ class ChainParams(NamedTuple):
     neutral_leverage: float = 3.0
     max_candidates: int = 5  # candidates looked at per bar
     journal_top: int = 0  # further candidates journalled as NOT_SELECTED
-    entry_work_bars: int = 1  # decision bars an entry order may work before what is left of it is cancelled
+    entry_work_bars: int = 3  # decision bars an entry order may work before what is left of it is cancelled
     taker_fee: float = 0.0005  # costs the chain reckons with; config copies them from the venue
     slippage: float = 0.0002
 
@@ -76,11 +76,11 @@ def on_event(p: Any, state: Any, event: Any, out: Any) -> None:
     """Apply one event; requests it causes are appended to ``out``."""
     e = event[0]
     kind = e.kind
-    if kind == EV_FILL or kind == EV_LIQUIDATION:
+    if kind in (EV_FILL, EV_LIQUIDATION):
         on_fill(state, e, out)
     elif kind == EV_FUNDING:
         on_funding(state, e, out)
-    elif kind == EV_CANCEL or kind == EV_REJECT:
+    elif kind in (EV_CANCEL, EV_REJECT):
         on_order_end(state, e, out)
     elif kind == EV_COMMAND:
         on_command(p, state, e, out)

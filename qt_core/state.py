@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from qt_core import records as R
+from qt_core import records as rec
 from qt_core._jit import INTERPRETED
 from qt_core.codes import MAX_ORDERS, N_MODULES, N_REASONS
 from qt_core.errors import QtError
@@ -68,16 +68,16 @@ class Out(NamedTuple):
 N_REQUESTS, N_TRADES, N_DECISIONS, N_EVENTS, KEEP_TRADES, KEEP_DECISIONS, KEEP_EVENTS, N_CANDIDATES = range(8)
 
 STATE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]], ...] = (
-    ("fund", R.FUND_DT, lambda n: (1,)),
-    ("symbol", R.SYMBOL_DT, lambda n: (n,)),
+    ("fund", rec.FUND_DT, lambda n: (1,)),
+    ("symbol", rec.SYMBOL_DT, lambda n: (n,)),
     ("open_list", np.dtype("i8"), lambda n: (n,)),
     ("weights", np.dtype("f8"), lambda n: (WEIGHTS,)),
     ("seed", np.dtype("u8"), lambda n: (1,)),
 )
 VENUE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]], ...] = (
-    ("fund", R.VENUE_FUND_DT, lambda n: (1,)),
-    ("symbol", R.VENUE_SYMBOL_DT, lambda n: (n,)),
-    ("orders", R.ORDER_DT, lambda n: (n, MAX_ORDERS)),
+    ("fund", rec.VENUE_FUND_DT, lambda n: (1,)),
+    ("symbol", rec.VENUE_SYMBOL_DT, lambda n: (n,)),
+    ("orders", rec.ORDER_DT, lambda n: (n, MAX_ORDERS)),
     ("active", np.dtype("i8"), lambda n: (n,)),
     ("hot", np.dtype("i8"), lambda n: (n,)),
 )
@@ -208,12 +208,12 @@ def make_out(
     n = np.zeros(8, dtype=np.int64)
     n[KEEP_TRADES], n[KEEP_DECISIONS], n[KEEP_EVENTS] = keep
     return Out(
-        requests=records(np.zeros(4 * n_symbols + 64, R.REQUEST_DT)),
-        event=records(np.zeros(1, R.EVENT_DT)),
-        candidates=records(np.zeros(CANDIDATE_CAP, R.DECISION_DT)),
-        trades=records(np.zeros(trades, R.TRADE_DT)),
-        decisions=records(np.zeros(decisions, R.DECISION_DT)),
-        events=records(np.zeros(events, R.JOURNAL_EVENT_DT)),
+        requests=records(np.zeros(4 * n_symbols + 64, rec.REQUEST_DT)),
+        event=records(np.zeros(1, rec.EVENT_DT)),
+        candidates=records(np.zeros(CANDIDATE_CAP, rec.DECISION_DT)),
+        trades=records(np.zeros(trades, rec.TRADE_DT)),
+        decisions=records(np.zeros(decisions, rec.DECISION_DT)),
+        events=records(np.zeros(events, rec.JOURNAL_EVENT_DT)),
         counters=np.zeros((N_MODULES, N_REASONS), np.int64),
         n=n,
         bits_f=bits,

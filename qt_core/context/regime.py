@@ -36,6 +36,8 @@ SIZER_NAMES = ("low_vol_ranging", "low_vol_trending", "high_vol_ranging", "high_
 
 
 class Params(NamedTuple):
+    """Constants of this module; defaults are SPEC's."""
+
     vol_low: float = 0.33  # percentile of ATR% in the trailing 30 days
     vol_high: float = 0.67
     adx_weak: float = 20.0  # ADX14 points
@@ -58,6 +60,8 @@ CHOICES: dict[str, tuple[str, ...]] = {}
 
 
 class Classes(NamedTuple):
+    """Codes of ``qt_core.codes``."""
+
     volatility: int
     trend: int
     liquidity: int

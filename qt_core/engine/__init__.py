@@ -11,12 +11,12 @@ _LAZY = {
     "sweep": "qt_core.engine.sweeping",
     "Result": "qt_core.engine.result",
 }
-__all__ = ["Result", "backtest", "sweep"]  # noqa: F822  resolved by __getattr__
+__all__ = ["Result", "backtest", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module
 
     return getattr(import_module(_LAZY[name]), name)

@@ -14,6 +14,8 @@ from qt_core.engine.orders import is_trigger, refresh_watch
 
 
 class Hits(NamedTuple):
+    """What the bar reaches, as order slots."""
+
     stop: int  # slot, -1 = none
     target: int
     limit: int
@@ -24,8 +26,8 @@ class Hits(NamedTuple):
 def _reached(p: Any, bars: Any, f: int, i: int, rising: bool, level: float) -> bool:
     """True where the bar's working price reached ``level``."""
     if p.working_type == 1:
-        return bars.mark_high[f, i] >= level if rising else bars.mark_low[f, i] <= level
-    return bars.high[f, i] >= level if rising else bars.low[f, i] <= level
+        return bool(bars.mark_high[f, i] >= level if rising else bars.mark_low[f, i] <= level)
+    return bool(bars.high[f, i] >= level if rising else bars.low[f, i] <= level)
 
 
 @kernel
@@ -33,8 +35,8 @@ def _limit_fills(p: Any, bars: Any, f: int, i: int, o: Any) -> bool:
     """A resting limit needs a trade-through of ``through_ticks``."""
     beyond = p.through_ticks * bars.specs[i].tick_size
     if o.side > 0:
-        return bars.low[f, i] <= o.price - beyond
-    return bars.high[f, i] >= o.price + beyond
+        return bool(bars.low[f, i] <= o.price - beyond)
+    return bool(bars.high[f, i] >= o.price + beyond)
 
 
 @kernel
@@ -136,7 +138,7 @@ def _stop_before(venue: Any, i: int, h: Hits) -> bool:
     if h.liquidation == 0.0:
         return True
     trigger = venue.orders[i, h.stop].trigger
-    return trigger >= h.liquidation if venue.symbol[i].qty > 0.0 else trigger <= h.liquidation
+    return bool(trigger >= h.liquidation if venue.symbol[i].qty > 0.0 else trigger <= h.liquidation)
 
 
 @kernel

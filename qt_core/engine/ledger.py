@@ -14,6 +14,8 @@ EDGE = 1e-12  # relative tolerance at a bracket's edge, where both brackets give
 
 
 class Bracket(NamedTuple):
+    """One row of the maintenance table."""
+
     maintenance_rate: float
     cum: float  # USD
     max_leverage: float
@@ -33,7 +35,7 @@ def bracket_at(brackets: Any, n_brackets: int, i: int, notional: float) -> Brack
 def maintenance_margin(brackets: Any, n_brackets: int, i: int, notional: float) -> float:
     """``notional * rate - cum`` in USD."""
     b = bracket_at(brackets, n_brackets, i, notional)
-    return notional * b.maintenance_rate - b.cum
+    return float(notional * b.maintenance_rate - b.cum)
 
 
 @kernel
@@ -60,6 +62,8 @@ def liquidation_price(brackets: Any, n_brackets: int, i: int, qty: float, entry:
 
 
 class Booked(NamedTuple):
+    """What a fill did to the ledger."""
+
     realised_usd: float  # price profit of the part closed, before fees, without insurance
     fee_usd: float
     insurance_usd: float
@@ -116,4 +120,4 @@ def book_funding(fund: Any, v: Any, mark: float, rate: float) -> float:
             amount -= fund.free_usd
             fund.free_usd = 0.0
     fund.funding_usd += amount
-    return amount
+    return float(amount)

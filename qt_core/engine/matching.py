@@ -10,6 +10,7 @@ from typing import Any
 from qt_core._jit import kernel
 from qt_core.codes import (
     CANCELLED,
+    DEAD,
     EMPTY,
     EV_FUNDING,
     EV_REJECT,
@@ -37,7 +38,7 @@ P_FUNDING, P_GAPS, P_CANCELS, P_OPEN, P_INSIDE, P_DONE = 0, 1, 2, 3, 4, 5
 def is_hot(p: Any, venue: Any, bars: Any, f: int, i: int, time_ms: int) -> bool:
     """True where something may happen to symbol ``i`` in bar ``f``."""
     v = venue.symbol[i]
-    return (
+    return bool(
         v.pending > 0
         or not bars.valid[f, i]
         or min(bars.low[f, i], bars.mark_low[f, i]) <= v.watch_low
@@ -97,7 +98,7 @@ def _halted(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
     gone = bars.time[f] >= bars.specs[i].delist_ms or bars.time[f] - v.last_valid_ms > p.halt_max_ms
     if gone:
         fills.settle(p, venue, bars, f, i, event)
-    return gone
+    return bool(gone)
 
 
 @kernel
@@ -185,7 +186,7 @@ def _at_open(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
     trigger_price = bars.mark_open[f, i] if p.working_type == 1 else opening
     for k in range(MAX_ORDERS):
         o = venue.orders[i, k]
-        if o.status == EMPTY or o.active_ms > bars.time[f]:
+        if o.status in (EMPTY, DEAD) or o.active_ms > bars.time[f]:
             continue
         if o.kind == LIMIT or o.kind == IOC or o.kind == POST_ONLY:
             if o.kind == IOC and o.fresh == 0:

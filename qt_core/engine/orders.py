@@ -8,6 +8,7 @@ from qt_core._jit import kernel
 from qt_core.codes import (
     BELOW_MIN_NOTIONAL,
     CANCELLED,
+    DEAD,
     EMPTY,
     IOC,
     LIMIT,
@@ -169,8 +170,9 @@ def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, acti
     """Take one request: place, amend (trigger, price, quantity) or cancel.
 
     Between bars a cancel waits for the cancel step of the next bar (a stop gapped at that open still fires); inside a
-    bar it acts at once. ``active_ms`` is the earliest bar in which the order may fill; ``fresh`` = 0 for a stop or
-    target placed inside a bar, which has no open of its own to meet.
+    bar it acts at once, and that of an entry is reported in the next cancel step. ``active_ms`` is the earliest bar in
+    which the order may fill; ``fresh`` = 0 for a stop or target placed inside a bar, which has no open of its own to
+    meet.
     """
     i = r.symbol
     if r.op == OP_CANCEL or r.op == OP_AMEND:
@@ -182,8 +184,12 @@ def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, acti
                         o.trigger = r.trigger
                         o.price = r.price
                         o.qty = r.qty
-                elif inside:
+                elif inside and o.reduce_only != 0:
                     drop_order(venue, i, k)
+                elif inside:
+                    o.status = DEAD
+                    o.cancel = 1
+                    o.reason = CANCELLED
                 else:
                     o.cancel = 1
                     o.reason = CANCELLED
@@ -197,18 +203,18 @@ def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, acti
 @kernel
 def is_trigger(kind: int) -> bool:
     """Order kinds that rest until a price triggers them."""
-    return kind == STOP or kind == TAKE_PROFIT or kind == TRAILING
+    return kind in (STOP, TAKE_PROFIT, TRAILING)
 
 
 @kernel
 def passed(kind: int, side: int, trigger: float, price: float) -> bool:
     """True where ``price`` has reached the trigger: buy stops and sell targets above, the others below."""
     if (side > 0) == (kind != TAKE_PROFIT):
-        return price >= trigger
-    return price <= trigger
+        return bool(price >= trigger)
+    return bool(price <= trigger)
 
 
 @kernel
 def needs_taker(o: Any) -> bool:
     """A market order, or a stop or target already triggered and not wholly filled."""
-    return o.status == TRIGGERED or (o.status == WORKING and o.kind == MARKET)
+    return bool(o.status == TRIGGERED or (o.status == WORKING and o.kind == MARKET))

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 
 class VenueParams(NamedTuple):
+    """Constants of the simulated venue."""
+
     maker_fee: float = 0.0002  # fraction of notional
     taker_fee: float = 0.0005
     liquidation_fee: float = 0.0125

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from qt_core import records as R
+from qt_core import records as rec
 from qt_core.codes import EXIT_NAMES, N_MODULES, REASON_NAMES
 from qt_core.config import Config
 from qt_core.market import Market
@@ -48,10 +48,10 @@ class Result:
     @classmethod
     def of(cls, s: "Session", market: Market, config: Config, seed: int) -> "Result":
         """Collect the result of a finished session."""
-        trades = np.asarray(s.out.trades[: int(s.out.n[1])]).view(R.TRADE_DT).copy()
+        trades = np.asarray(s.out.trades[: int(s.out.n[1])]).view(rec.TRADE_DT).copy()
         open_rows = open_positions(s.state)
-        curve = np.asarray(s.curve).view(R.CURVE_DT)
-        fund = np.asarray(s.venue.fund).view(R.VENUE_FUND_DT)[0]
+        curve = np.asarray(s.curve).view(rec.CURVE_DT)
+        fund = np.asarray(s.venue.fund).view(rec.VENUE_FUND_DT)[0]
         metrics = trade_figures(trades) | {"open_trades": len(open_rows)}
         metrics |= run_figures(curve, s.params.chain.initial_equity_usd, fund)
         return cls(
@@ -62,8 +62,8 @@ class Result:
             trades=trades,
             open_positions=open_rows,
             curve=curve,
-            decisions=np.asarray(s.out.decisions[: int(s.out.n[2])]).view(R.DECISION_DT).copy(),
-            events=np.asarray(s.out.events[: int(s.out.n[3])]).view(R.JOURNAL_EVENT_DT).copy(),
+            decisions=np.asarray(s.out.decisions[: int(s.out.n[2])]).view(rec.DECISION_DT).copy(),
+            events=np.asarray(s.out.events[: int(s.out.n[3])]).view(rec.JOURNAL_EVENT_DT).copy(),
             counters=s.out.counters.copy(),
             state=s.state,
             venue=s.venue,
@@ -118,8 +118,8 @@ class Result:
 def open_positions(state: State) -> Array:
     """Positions still held, as trade rows with exit reason 0 and the last mark as exit price."""
     n = int(state.fund["n_open"][0])
-    rows = records(np.zeros(n, dtype=R.TRADE_DT)).view(np.recarray)
-    symbol = np.asarray(state.symbol).view(R.SYMBOL_DT).view(np.recarray)
+    rows = records(np.zeros(n, dtype=rec.TRADE_DT)).view(np.recarray)
+    symbol = np.asarray(state.symbol).view(rec.SYMBOL_DT).view(np.recarray)
     write = getattr(write_trade, "py_func", write_trade)
     for k in range(n):
         i = int(state.open_list[k])
@@ -129,4 +129,4 @@ def open_positions(state: State) -> Array:
         rows[k].pnl_usd = rows[k].pnl_gross_usd - s.fee_usd + s.funding_usd + s.insurance_usd
         if s.initial_risk_usd > 0.0:
             rows[k].r_multiple = rows[k].pnl_usd / s.initial_risk_usd
-    return np.asarray(rows).view(R.TRADE_DT)
+    return np.asarray(rows).view(rec.TRADE_DT)

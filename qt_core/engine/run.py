@@ -53,7 +53,7 @@ def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
     """Hand the chain's requests to the venue."""
     fund = venue.fund[0]
     inside = fund.in_bar != 0
-    active_ms = bars.time[f] + 1 if inside and p.venue.stops_in_entry_bar == 0 else np.int64(0)
+    active_ms: Any = bars.time[f] + 1 if inside and p.venue.stops_in_entry_bar == 0 else np.int64(0)
     for k in range(out.n[N_REQUESTS]):
         r = out.requests[k]
         fresh = 0 if inside and fund.phase == P_INSIDE and r.kind != MARKET else 1
@@ -80,7 +80,7 @@ def run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: A
     f = f0
     while f < f1:
         if bars.busy.shape[0] > 0:
-            f = skip_quiet(p, state, venue, bars, curve, f, f1)
+            f = skip_quiet(p, state, venue, bars, rows, out, curve, f, f1)
             if f >= f1:
                 break
         if not has_room(state, out):

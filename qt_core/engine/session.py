@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qt_core import records as R
+from qt_core import records as rec
 from qt_core._jit import INTERPRETED, compile_lock
 from qt_core.config import Config
 from qt_core.engine.result import Result
@@ -132,7 +132,7 @@ def open_session(
         bars=bars,
         rows=rows,
         out=make_out(market.n_symbols, keep=(True, journal, journal)),
-        curve=records(np.zeros(n_rows, dtype=R.CURVE_DT)),
+        curve=records(np.zeros(n_rows, dtype=rec.CURVE_DT)),
     )
 
 
@@ -169,7 +169,7 @@ def warm_up() -> bool:
     """Compile (or load from the cache) the run loop, one process at a time; True if the cache was empty."""
     if INTERPRETED or run.signatures:  # type: ignore[attr-defined]
         return False
-    from qt_core.engine.warm import tiny_session  # noqa: PLC0415  avoids a cycle
+    from qt_core.engine.warm import tiny_session  # late: avoids a cycle
 
     with compile_lock():
         s = tiny_session()

@@ -10,6 +10,7 @@ from qt_core._jit import kernel
 from qt_core.codes import OFF
 from qt_core.engine.matching import is_hot, remember_last
 from qt_core.stages.account import account_step, roll_day
+from qt_core.stages.entries import collect
 
 NEAR = 1e-9  # relative width around a running extreme within which the exact step is made
 
@@ -37,10 +38,10 @@ def is_quiet(p: Any, venue: Any, bars: Any, f: int) -> bool:
     if bars.busy[f] or bars.funding_start[f] != bars.funding_start[f + 1]:
         return False
     time_ms = bars.time[f]
+    quiet = True
     for k in range(venue.fund[0].n_active):
-        if is_hot(p.venue, venue, bars, f, venue.active[k], time_ms):
-            return False
-    return True
+        quiet = quiet and not is_hot(p.venue, venue, bars, f, venue.active[k], time_ms)
+    return quiet
 
 
 @kernel
@@ -76,7 +77,7 @@ def mark_bar(p: Any, state: Any, venue: Any, bars: Any, f: int) -> None:
 
 
 @kernel
-def skip_held(p: Any, state: Any, venue: Any, bars: Any, curve: Any, f: int, f1: int) -> int:
+def skip_held(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f: int, f1: int) -> int:
     """While one position is held and nothing else is going on: a few compares a bar.
 
     The exact step is made only where a running extreme (peak, drawdowns, worst ROI), a new day or a curve row needs
@@ -89,7 +90,10 @@ def skip_held(p: Any, state: Any, venue: Any, bars: Any, curve: Any, f: int, f1:
     qty, avg, wallet, low_edge, high_edge = s.qty, s.avg_price, fund.wallet_usd, v.watch_low, v.watch_high
     exact = True
     first = f
-    while f < f1 and not bars.busy[f] and bars.funding_start[f] == bars.funding_start[f + 1] and bars.valid[f, i]:
+    alone = state.symbol.shape[0] == 1
+    while f < f1 and bars.funding_start[f] == bars.funding_start[f + 1] and bars.valid[f, i]:
+        if bars.busy[f] and not alone:
+            break
         if (
             min(bars.low[f, i], bars.mark_low[f, i]) <= low_edge
             or max(bars.high[f, i], bars.mark_high[f, i]) >= high_edge
@@ -110,6 +114,8 @@ def skip_held(p: Any, state: Any, venue: Any, bars: Any, curve: Any, f: int, f1:
         if exact:
             mark_bar(p, state, venue, bars, f)
             write_curve(state, bars, f, curve)
+        if bars.busy[f]:  # the held symbol's own signal: counted, nothing else
+            collect(p, state, bars, f, rows, bars.decision[f], out)
         count_bar(fund, bars, f)
         f += 1
     if f > first and not exact:
@@ -118,7 +124,7 @@ def skip_held(p: Any, state: Any, venue: Any, bars: Any, curve: Any, f: int, f1:
 
 
 @kernel
-def skip_quiet(p: Any, state: Any, venue: Any, bars: Any, curve: Any, f: int, f1: int) -> int:
+def skip_quiet(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f: int, f1: int) -> int:
     """Pass over quiet bars from ``f``; returns the next bar that needs a full look."""
     if p.tpsl.mode != OFF and p.tpsl.trailing != 0:
         return f
@@ -133,5 +139,5 @@ def skip_quiet(p: Any, state: Any, venue: Any, bars: Any, curve: Any, f: int, f1
         if fund.n_open == 0 and venue.fund[0].n_active == 0:
             f = skip_flat(state, bars, curve, f, f1)
         elif fund.n_open == 1 and venue.fund[0].n_active == 1 and venue.symbol[state.open_list[0]].pending == 0:
-            f = skip_held(p, state, venue, bars, curve, f, f1)
+            f = skip_held(p, state, venue, bars, rows, out, curve, f, f1)
     return f

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qt_core import records as R
+from qt_core import records as rec
 from qt_core._jit import entry
 from qt_core.config import Config
 from qt_core.engine.session import Session, advance, ensemble_weights, open_session
@@ -87,7 +87,7 @@ class _Worker:
             state=copy_of(base.state),
             venue=copy_of(base.venue),
             out=make_out(n, trades=1, decisions=1, events=1, keep=(False, False, False)),
-            curve=records(np.zeros(len(days_ms), dtype=R.CURVE_DT)),
+            curve=records(np.zeros(len(days_ms), dtype=rec.CURVE_DT)),
         )
 
     def prepare(self, config: Config) -> Session:
@@ -107,10 +107,10 @@ class _Worker:
 
 
 def _fill_row(row: Any, s: Session, start: float) -> None:
-    curve = np.asarray(s.curve).view(R.CURVE_DT)
+    curve = np.asarray(s.curve).view(rec.CURVE_DT)
     equity = np.ascontiguousarray(curve["equity_usd"])
     returns = daily_returns(curve["time_ms"], equity, start)
-    venue = np.asarray(s.venue.fund).view(R.VENUE_FUND_DT)[0]
+    venue = np.asarray(s.venue.fund).view(rec.VENUE_FUND_DT)[0]
     row["total_return"] = equity[-1] / start - 1.0
     row["sharpe"] = sharpe(returns)
     row["sortino"] = sortino(returns)

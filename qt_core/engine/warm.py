@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from qt_core.codes import CTX_COLUMNS
 from qt_core.config import load_config
 from qt_core.engine.session import Session, open_session
 from qt_core.features.context import ChainContext
-from qt_core.codes import CTX_COLUMNS
 from qt_core.market import make_market
 from qt_core.signal.tape import SignalTape
 

@@ -14,6 +14,8 @@ VERSION = 1
 
 
 class Params(NamedTuple):
+    """Constants of this module; defaults are SPEC's."""
+
     mode: int = 3  # codes.ENFORCED
     tp_anchor: float = 0.03  # profile anchors, price fraction (balanced 3 % / 1.5 %, aggressive 4 % / 2 %)
     sl_anchor: float = 0.015
@@ -56,6 +58,8 @@ CHOICES = {"trailing": ("off", "on")}
 
 
 class Distances(NamedTuple):
+    """Price distances of an entry."""
+
     sl_fraction: float
     tp_fraction: float
     reason: int  # OK or ANCHOR_USED
@@ -116,6 +120,8 @@ def tighten(side: int, old: float, new: float) -> float:
 
 
 class Trail(NamedTuple):
+    """Stop price and whether the trail is armed."""
+
     stop: float
     active: int
 

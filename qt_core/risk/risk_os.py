@@ -25,6 +25,8 @@ VERSION = 1
 
 
 class Params(NamedTuple):
+    """Constants of this module; defaults are SPEC's."""
+
     mode: int = 3  # codes.ENFORCED
     max_day_drawdown: float = 0.05  # fraction of the equity at 00:00 UTC
     min_margin_usd: float = 10.0  # margin of the position after the order
@@ -66,6 +68,8 @@ HEADROOM = 1e-9  # a size solved to a cap stays this fraction below it, so that 
 
 
 class Account(NamedTuple):
+    """The account as one candidate sees it."""
+
     equity_usd: float
     free_usd: float  # wallet not bound as margin nor reserved
     margin_usd: float  # in use and reserved
@@ -77,6 +81,8 @@ class Account(NamedTuple):
 
 
 class Ask(NamedTuple):
+    """What is asked for and who else speaks."""
+
     price: float
     stop_fraction: float
     margin_usd: float
@@ -90,6 +96,8 @@ class Ask(NamedTuple):
 
 
 class Size(NamedTuple):
+    """What is granted."""
+
     qty: float  # base units, unsigned, a multiple of the lot
     margin_usd: float
     leverage: float

@@ -27,6 +27,8 @@ VERSION = 1
 
 
 class Params(NamedTuple):
+    """Constants of this module; defaults are SPEC's."""
+
     mode: int = 3  # codes.ENFORCED
     max_margin_usd: float = 300.0  # margin of the position after the order
     min_margin_usd: float = 10.0
@@ -48,6 +50,8 @@ TOLERANCE = 1e-9  # relative, on margin limits: 300.0000000001 is 300
 
 
 class Order(NamedTuple):
+    """The order as it would be sent."""
+
     side: int
     qty: float
     price: float
@@ -62,6 +66,8 @@ class Order(NamedTuple):
 
 
 class Review(NamedTuple):
+    """The verdict."""
+
     reason: int
     loss_at_stop_usd: float
 

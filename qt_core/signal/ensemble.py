@@ -13,6 +13,8 @@ VERSION = 1
 
 
 class Params(NamedTuple):
+    """Constants of this module; defaults are SPEC's."""
+
     mode: int = 3  # codes.ENFORCED
     threshold: float = 0.45  # least probability of BUY or SELL to act, fraction
     vote: int = 0  # 0 soft: w*p for every class; 1 hard: w*p for the model's largest class only
@@ -33,6 +35,8 @@ CHOICES = {"vote": ("soft", "hard")}
 
 
 class Signal(NamedTuple):
+    """The ensemble's word on one symbol and bar."""
+
     side: int  # +1 BUY, -1 SELL, 0 HOLD
     confidence: float  # score of that side; of the larger side when HOLD
     p_sell: float

@@ -67,7 +67,7 @@ def log_event(
     e.value = 0.0
     e.old_value = 0.0
     out.n[N_EVENTS] = row + 1
-    return row
+    return int(row)
 
 
 @kernel

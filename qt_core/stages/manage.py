@@ -15,7 +15,7 @@ def r_multiple(s: Any, mark: float) -> float:
     if s.initial_risk_usd <= 0.0:
         return 0.0
     profit = s.realised_usd + s.qty * (mark - s.avg_price) - s.fee_usd + s.funding_usd
-    return profit / s.initial_risk_usd
+    return float(profit / s.initial_risk_usd)
 
 
 @kernel
@@ -23,8 +23,8 @@ def _best(s: Any, bars: Any, f: int, i: int) -> float:
     """Most favourable price known since entry; of the bar a limit filled inside, only its close."""
     inside = s.inside_ms == bars.time[f]
     if s.side > 0:
-        return max(s.best_price, bars.close[f, i] if inside else bars.high[f, i])
-    return min(s.best_price, bars.close[f, i] if inside else bars.low[f, i])
+        return float(max(s.best_price, bars.close[f, i] if inside else bars.high[f, i]))
+    return float(min(s.best_price, bars.close[f, i] if inside else bars.low[f, i]))
 
 
 @kernel

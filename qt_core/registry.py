@@ -1,0 +1,93 @@
+"""The twenty-four modules of SPEC and their supports: number, file, what they are, default mode, cadence, version.
+
+One list, so that reports, docs and the contract tests name the same things. A module whose ``file`` is empty has not been
+built yet; the chain runs it as OFF, with the neutral output SPEC section 1 ("Modes") gives.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from qt_core.codes import ADVISORY, ENFORCED, OBSERVE, OFF
+
+EVERY_BAR = 0  # cadence: at every decision bar
+
+
+@dataclass(frozen=True)
+class Module:
+    """One row of the registry."""
+
+    number: int
+    name: str
+    kind: str  # "rule", "learned", or "model" (a fitted predictor)
+    mode: int  # default mode in SPEC; the chain runs it as OFF while ``file`` is empty
+    cadence_ms: int
+    file: str  # dotted path below qt_core, "" = not built yet
+
+    @property
+    def built(self) -> bool:
+        """True where the module's file exists."""
+        return bool(self.file)
+
+    @property
+    def mode_in_use(self) -> int:
+        """The default mode the chain really runs."""
+        return self.mode if self.built else OFF
+
+    def load(self) -> ModuleType:
+        """Import the module's file."""
+        return import_module(f"qt_core.{self.file}")
+
+    @property
+    def version(self) -> int:
+        """``VERSION`` of the file, 0 where not built."""
+        return int(self.load().VERSION) if self.built else 0
+
+
+MODULES: tuple[Module, ...] = (
+    Module(1, "trading_engine", "rule", ENFORCED, EVERY_BAR, ""),
+    Module(2, "xgboost", "model", ENFORCED, EVERY_BAR, ""),
+    Module(3, "lightgbm", "model", ENFORCED, EVERY_BAR, ""),
+    Module(4, "nhits", "model", ENFORCED, EVERY_BAR, ""),
+    Module(5, "patchtst", "model", ENFORCED, EVERY_BAR, ""),
+    Module(6, "ensemble", "rule", ENFORCED, EVERY_BAR, "signal.ensemble"),
+    Module(7, "hedgefund_os", "rule", ENFORCED, 60_000, ""),
+    Module(8, "portfolio_balancer", "rule", ENFORCED, 300_000, ""),
+    Module(9, "amplification", "rule", ENFORCED, 300_000, ""),
+    Module(10, "intelligence", "rule", ENFORCED, 60_000, ""),
+    Module(11, "universe", "rule", ENFORCED, EVERY_BAR, ""),
+    Module(12, "supervisor", "rule", OBSERVE, 1_800_000, ""),
+    Module(13, "retraining", "rule", ENFORCED, EVERY_BAR, ""),
+    Module(14, "dynamic_tpsl", "rule", ENFORCED, EVERY_BAR, "position.dynamic_tpsl"),
+    Module(15, "self_healing", "rule", ENFORCED, 120_000, ""),
+    Module(16, "aelm", "rule", ENFORCED, EVERY_BAR, ""),
+    Module(17, "risk_os", "rule", ENFORCED, EVERY_BAR, "risk.risk_os"),
+    Module(18, "orchestrator_policy", "rule", ENFORCED, 60_000, ""),
+    Module(19, "rl_sizer", "learned", ENFORCED, EVERY_BAR, ""),
+    Module(20, "mathematician", "rule", ADVISORY, EVERY_BAR, ""),
+    Module(21, "meta_strategy", "learned", ENFORCED, EVERY_BAR, ""),
+    Module(22, "opportunity_ranker", "rule", ENFORCED, EVERY_BAR, ""),
+    Module(23, "monitor", "rule", ENFORCED, EVERY_BAR, ""),
+    Module(24, "safety_governor", "rule", ENFORCED, EVERY_BAR, "risk.safety_governor"),
+)
+SUPPORTS: tuple[Module, ...] = (Module(0, "regime", "rule", ENFORCED, EVERY_BAR, "context.regime"),)
+
+
+def by_number(number: int) -> Module:
+    """The module with SPEC's number.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    """
+    for module in MODULES:
+        if module.number == number:
+            return module
+    raise KeyError(f"no module {number}; expected 1 to {len(MODULES)}")
+
+
+def module_name(code: int) -> str:
+    """Name of a module code as it stands in counters and decisions (25 and up are supports)."""
+    supports = {25: "emergency_stop", 26: "venue", 27: "selection"}
+    return supports[code] if code in supports else by_number(code).name
