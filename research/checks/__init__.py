@@ -1,0 +1,1 @@
+"""Checks a result must pass before it is believed."""
