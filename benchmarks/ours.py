@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.tape import Bench
+from benchmarks.tape import SWEEP_CASH_USD, Bench
 from qt_core.config import load_config
 from qt_core.engine import backtest
 from qt_core.engine.session import Session, advance, open_session
@@ -59,7 +59,9 @@ class OursSweep:
         self.bench, self.threads = bench, threads
         self.tape = engine.make_tape(bench.cases)
         self.context = engine.open_context(bench.market)
-        base = load_config(engine.config_dict(bench.setup, False))
+        base = load_config(engine.config_dict(bench.setup, False)).with_values(
+            {"chain.initial_equity_usd": SWEEP_CASH_USD}  # as vectorbt's; a larger one would drown cents in rounding
+        )
         self.configs = [
             base.with_values({"tpsl.sl_anchor": s.stop_fraction, "tpsl.tp_anchor": s.target_fraction}) for s in setups
         ]
@@ -71,7 +73,7 @@ class OursSweep:
 
     def profits(self) -> npt.NDArray[np.float64]:
         """Final profit in USD of every configuration."""
-        return np.asarray(self.run()["final_equity_usd"]) - engine.EQUITY_USD
+        return np.asarray(self.run()["end_equity_usd"]) - SWEEP_CASH_USD
 
 
 def signatures() -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.tape import Bench
+from benchmarks.tape import SWEEP_CASH_USD, Bench
 from research.crosscheck import peer_backtesting, peer_backtrader, peer_vectorbt
 
 HOURS_PER_YEAR = 8_760.0
@@ -62,6 +62,3 @@ def vectorbt_sweep(
         return profit, np.asarray(portfolio.sharpe_ratio())
 
     return run
-
-
-SWEEP_CASH_USD = 1e6

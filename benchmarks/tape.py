@@ -15,6 +15,7 @@ from research.crosscheck.harness import Setup, data_folder, frictionless, load_c
 SYMBOLS, START, END = 20, "2021-01-01", "2024-01-01"
 SWEEP_SYMBOL, SWEEP_BARS = "BTCUSDT", 35_040
 HOUR_MS = 3_600_000
+SWEEP_CASH_USD = 1e6  # of every trial, ours and theirs
 
 
 @dataclass(frozen=True)

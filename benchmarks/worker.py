@@ -27,8 +27,6 @@ def start() -> dict[str, Any]:
 
 def sweep_memory(trials: int, n_bars: int, simulated: bool, folder: "str | None") -> dict[str, float]:
     """Peak resident memory of a process that runs one sweep."""
-    import resource
-
     from benchmarks.ours import OursSweep
     from benchmarks.sweep_rows import THREADS, setups
     from benchmarks.tape import make_sweep_bench
@@ -36,7 +34,14 @@ def sweep_memory(trials: int, n_bars: int, simulated: bool, folder: "str | None"
 
     bench = make_sweep_bench(Setup(), folder, simulated).first(1, n_bars)
     OursSweep(bench, setups(bench.setup, trials), THREADS).run()
-    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0}
+    return {"peak_mb": _peak_mb()}
+
+
+def _peak_mb() -> float:
+    """Peak resident memory of this process; getrusage would count the parent's before the exec."""
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024.0
 
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {"start": start, "sweep_memory": sweep_memory}
