@@ -1,0 +1,93 @@
+"""``qt check``: checks of the machinery itself. Nothing heavy is imported before one runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from qt_core.config import Config
+    from qt_core.market import Market
+    from research.checks.lookahead import LookaheadReport
+
+EXIT_LEAK = 1
+
+
+@click.group()
+def check() -> None:
+    """Check that a result may be believed."""
+
+
+class _Cuts(click.ParamType):
+    """A whole number >= 1, or ``all``."""
+
+    name = "number or 'all'"
+
+    def convert(self, value: Any, param: "click.Parameter | None", ctx: "click.Context | None") -> "int | str":
+        if value == "all":
+            return "all"
+        if not str(value).isdigit() or int(value) < 1:
+            self.fail(f"{value!r} is neither a whole number >= 1 nor 'all'", param, ctx)
+        return int(value)
+
+
+@check.command(context_settings={"max_content_width": 110})
+@click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--cuts", type=_Cuts(), default=24, show_default=True, metavar="N", help="Cuts to make, or 'all'.")
+@click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value of the file.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the run instead of the file's.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+def lookahead(config: Path, cuts: "int | str", changes: tuple[str, ...], seed: "int | None", as_json: bool) -> None:
+    """Compare the run of CONFIG with runs that end earlier: what was decided up to a bar must not change.
+
+    Features, context, signals, decisions, fills and account of every shortened run must equal those of the whole run
+    bit for bit. Exit code 1 if one does not; the earliest difference names bar, symbol and column.
+    """
+    from research.cli.inputs import load_config_market, read_config
+
+    checked = read_config(config, changes, seed)
+    market = load_config_market(checked)
+    report = _check(market, checked, cuts)
+    if as_json:
+        import json
+
+        click.echo(json.dumps({**report.as_dict(), "simulated": market.simulated}, indent=1, default=str))
+    else:
+        _show(report, market)
+    if not report.ok:
+        raise click.exceptions.Exit(EXIT_LEAK)
+
+
+def _check(market: "Market", config: "Config", cuts: "int | str") -> "LookaheadReport":
+    """Run the check with the configuration's own rule thresholds."""
+    from qt_core.features.context import chain_context
+    from qt_core.features.frame import compute_features
+    from qt_core.signal.rules import rule_tape
+    from research.checks.lookahead import Inputs, check_lookahead
+    from research.cli.inputs import rule_params
+    from research.cli.progress import progress_bar, say
+    from research.cli.warm import compile_kernels
+
+    params = rule_params(config)
+    compile_kernels(say)
+
+    def build(part: "Market") -> Inputs:
+        context = chain_context(part)
+        return Inputs(part, context, rule_tape(part, context, params), compute_features(part))
+
+    with progress_bar("cuts") as progress:
+        return check_lookahead(market, config, cuts, seed=config.seed, build=build, progress=progress)
+
+
+def _show(report: "LookaheadReport", market: "Market") -> None:
+    click.echo("SIMULATED MARKET" if market.simulated else market.source)
+    click.echo(f"{len(report.cuts)} cuts over {report.span}")
+    click.echo("compared up to each cut: " + ", ".join(f"{n:,} {what}" for what, n in report.rows.items()))
+    if report.ok:
+        click.echo("no look-ahead found: every shortened run equals the whole run up to its end")
+        return
+    click.echo("LOOK-AHEAD")
+    for k, d in enumerate(report.first):
+        click.echo(
+            f"  {'' if k == 0 else 'then '}{d.text()} (in {report.found_in[d.stage]} of {len(report.cuts)} cuts)"
+        )

@@ -1,0 +1,162 @@
+"""From a configuration file and ``--set`` to what a run needs; every mistake is one line naming file and key."""
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qt_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from qt_core.config import Config
+    from qt_core.market import Market
+    from qt_core.signal.rules import Params as RuleParams
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
+
+
+def read_config(path: "str | Path", changes: Sequence[str] = (), seed: "int | None" = None) -> "Config":
+    """The checked configuration of a file, with ``SECTION.KEY=VALUE`` changes and a seed put over it.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file, the key and what was expected.
+    """
+    from qt_core.config import load_config
+
+    config = load_config(path)
+    if not changes and seed is None:
+        return config
+    raw = config.as_dict()
+    for change in changes:
+        _put(raw, change)
+    if seed is not None:
+        raw["seed"] = seed
+    label = f"{config.source} with --set" if changes else config.source
+    try:
+        changed = load_config(raw)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("<dict>", label, 1)) from error
+    return dataclasses.replace(changed, source=config.source)
+
+
+def _put(raw: dict[str, Any], change: str) -> None:
+    """Set one dotted key; the value is read as YAML, so numbers, lists and words mean what they mean in a file."""
+    import yaml
+
+    dotted, equals, text = change.partition("=")
+    keys = dotted.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"--set {change}: expected SECTION.KEY=VALUE, such as tpsl.sl_anchor=0.01")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {change}: the value is not valid YAML") from error
+    level = raw
+    for key in keys[:-1]:
+        below = level.get(key)
+        if below is not None and not isinstance(below, Mapping):
+            raise ConfigError(f"--set {change}: {key} is a value, not a section")
+        level[key] = dict(below or {})
+        level = level[key]
+    level[keys[-1]] = value
+
+
+def load_config_market(config: "Config") -> "Market":
+    """The Market that the ``data:`` section asks for.
+
+    Raises
+    ------
+    ConfigError, DataError
+        A value of the wrong type; whatever ``research.data.load_market`` refuses.
+    """
+    from research.data import load_market
+
+    data, where = config.data, config.source
+    simulated = data.get("simulated")
+    folders = {k: _folder(data[k], k, where) for k in ("root", "folder") if data.get(k) is not None}
+    detail = _text(data.get("detail"), "detail", where)
+    if simulated is not None:
+        simulated, folders = _simulated(simulated, where, detail), {}
+    return load_market(
+        _symbols(data.get("symbols"), where),
+        _text(data.get("timeframe"), "timeframe", where) or "1h",
+        data.get("start"),
+        data.get("end"),
+        root=folders.get("root"),
+        folder=folders.get("folder"),
+        detail_timeframe=detail,
+        simulated=simulated,
+    )
+
+
+def _symbols(value: Any, where: str) -> "list[str] | None":
+    if value is None or value == "all":
+        return None
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{where}: data.symbols: {value!r}; expected 'all' or a list of names such as [BTCUSDT]")
+    return names
+
+
+def _text(value: Any, key: str, where: str) -> "str | None":
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{where}: data.{key}: {value!r}; expected a timeframe such as 1h")
+    return value
+
+
+def _simulated(value: Any, where: str, detail: "str | None") -> dict[str, int]:
+    from qt_core.io.timeframes import timeframe_to_ms
+
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: data.simulated: {value!r}; expected keys such as n_symbols, n_bars, seed")
+    for key, number in value.items():
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+            raise ConfigError(f"{where}: data.simulated.{key}: {number!r}; expected a whole number >= 0")
+    fine = {} if detail is None else {"detail_timeframe_ms": timeframe_to_ms(detail)}
+    return {**value, **fine}
+
+
+def _folder(value: Any, key: str, where: str) -> Path:
+    """A folder as written, with variables filled in; a relative one starts at the file's folder, else here."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{where}: data.{key}: {value!r}; expected the path of a folder")
+    path = Path(_expand(value, key, where)).expanduser()
+    beside = Path(where).parent / path
+    return beside if not path.is_absolute() and beside.is_dir() else path
+
+
+def _expand(text: str, key: str, where: str) -> str:
+    """``$NAME``, ``${NAME}`` and ``${NAME:-default}`` as a shell would."""
+
+    def fill(hit: "re.Match[str]") -> str:
+        name = hit.group(1) or hit.group(3)
+        found = os.environ.get(name) or hit.group(2)
+        if found is None:
+            raise ConfigError(f"{where}: data.{key}: environment variable {name} is not set")
+        return found
+
+    return _VARIABLE.sub(fill, text)
+
+
+def rule_params(config: "Config") -> "RuleParams":
+    """Thresholds of the four rules: the defaults with ``signals.rules`` put over them."""
+    from qt_core.signal.rules import Params
+
+    where, given = config.source, config.signals.get("rules") or {}
+    source = config.signals.get("source", "rules")
+    if source != "rules":
+        raise ConfigError(f"{where}: signals.source: {source!r}; expected rules (no models exist yet)")
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: signals.rules: {given!r}; expected keys and values")
+    for key, value in given.items():
+        if key not in Params._fields:
+            raise ConfigError(
+                f"{where}: unknown key 'signals.rules.{key}'; expected one of {', '.join(Params._fields)}"
+            )
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e6 or value != value:
+            raise ConfigError(f"{where}: signals.rules.{key}: {value!r}; expected a finite number")
+    return Params(**{k: float(v) for k, v in given.items()})

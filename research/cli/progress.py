@@ -1,0 +1,43 @@
+"""What a running command tells a watching person; never on stdout, never where nobody watches."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+
+Progress = Callable[[int, int], None]
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    click.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def progress_bar(what: str) -> "Iterator[Progress | None]":
+    """A function (done, all) that moves a bar on stderr, or None where stderr is no terminal.
+
+    The bar appears with the first call and is gone afterwards.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    count = TextColumn("{task.completed:,.0f} of {task.total:,.0f}")
+    bar = Progress(
+        TextColumn(what), BarColumn(), count, TimeElapsedColumn(), console=Console(stderr=True), transient=True
+    )
+    task = bar.add_task(what, total=None)
+
+    def show(done: int, total: int) -> None:
+        if not bar.live.is_started:
+            bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        bar.stop()

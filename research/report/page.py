@@ -1,0 +1,81 @@
+"""One self-contained HTML page of a run: charts, tables and the plotting library inside, nothing from the network."""
+
+import json
+import re
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from qt_core.engine.result import Result
+from qt_core.market import Market
+from research.report import page_parts as parts
+from research.report.monthly import monthly_returns
+from research.report.page_data import page_data, thinning_notes
+
+_SLOT = re.compile(r"\{\{(\w+)\}\}")
+
+
+def report_page(result: Result, market: Market, summary: dict[str, Any]) -> str:
+    """The page as text.
+
+    Parameters
+    ----------
+    market : of the run. summary : of ``research.report.summarise``.
+    """
+    s = summary
+    thinned = [f"drawn coarser than computed: {note}" for note in thinning_notes(market.n_bars, market.n_symbols)]
+    w = s["window"]
+    slots = {
+        "title": escape(
+            f"{'SIMULATED ' if s['simulated'] else ''}backtest {w['first_bar'][:10]} to {w['last_bar'][:10]}"
+        ),
+        "css": _asset("page.css"),
+        "js": _asset("page.js"),
+        "plotly": plotly_source(),
+        "data": _json(page_data(result, market)),
+        "stamps": parts.stamps(s),
+        "window": escape(_window(s)),
+        "verdict": escape(s["verdict"]),
+        "signals_note": escape(s["signals_note"]),
+        "cards": parts.cards(s),
+        "months": parts.months(monthly_returns(result.curve, s["metrics"]["start_equity_usd"])),
+        "costs": parts.costs(s),
+        "exits": parts.exits(s),
+        "vetoes": parts.vetoes(s),
+        "band": parts.band(s),
+        "symbols": parts.symbols(s),
+        "notes": parts.notes([*s["notes"], *thinned, f"not built yet, neutral output: {', '.join(s['modules_off'])}"]),
+        "config": escape(yaml.safe_dump(s["config"], sort_keys=False)),
+        "footer": escape(_footer(s)),
+    }
+    return _SLOT.sub(lambda hit: slots[hit.group(1)], _asset("page.html"))
+
+
+def _asset(name: str) -> str:
+    return (files("research.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def plotly_source() -> str:
+    """The plotting library as it is installed; text that a page can hold in a script element."""
+    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _window(s: dict[str, Any]) -> str:
+    w = s["window"]
+    hours = w["timeframe_ms"] / 3.6e6
+    bar = f"{hours:g} h" if hours >= 1.0 else f"{hours * 60.0:g} min"
+    first, last = (w[k].replace("T", " ").rstrip("Z") for k in ("first_bar", "last_bar"))
+    return f"{first} to {last} UTC · {w['bars']:,} bars of {bar} · {len(s['symbols'])} symbols · {s['source']}"
+
+
+def _footer(s: dict[str, Any]) -> str:
+    speed = s["symbol_bars_per_s"]
+    text = f"quantum-trader {s['version']} · seed {s['seed']} · configuration {s['config_digest']} · run {s['digest']}"
+    return text + (f" · {speed / 1e6:.1f} M symbol-bars/s" if speed else "")
