@@ -85,6 +85,12 @@ def trade_figures(trades: npt.NDArray[Any]) -> dict[str, float]:
     return out
 
 
+def _mean_exposure(exposure: FloatArray, equity: FloatArray) -> float:
+    """Mean gross notional / equity over the bars with equity left."""
+    alive = equity > 0.0
+    return float(np.mean(exposure[alive] / equity[alive])) if alive.any() else 0.0
+
+
 def run_figures(curve: npt.NDArray[Any], start_equity: float, venue_fund: Any) -> dict[str, float]:
     """Return, risk and cost totals from the equity curve and the venue's ledger."""
     equity = np.asarray(curve["equity_usd"], dtype=np.float64)
@@ -101,7 +107,7 @@ def run_figures(curve: npt.NDArray[Any], start_equity: float, venue_fund: Any) -
         "sortino": sortino(returns),
         "max_drawdown": max_drawdown(np.concatenate(([start_equity], equity))),
         "days": float(len(returns)),
-        "mean_exposure": float(np.mean(curve["exposure_usd"] / equity)) if len(equity) else 0.0,
+        "mean_exposure": _mean_exposure(np.asarray(curve["exposure_usd"]), equity),
         "mean_open_positions": float(np.mean(curve["n_open"])) if len(equity) else 0.0,
         "fees_usd": float(venue_fund["fee_usd"]),
         "maker_fees_usd": float(venue_fund["maker_fee_usd"]),

@@ -8,7 +8,7 @@ that bar.
 from typing import Any, NamedTuple
 
 from qt_core._jit import kernel
-from qt_core.codes import LIMIT, MAX_ORDERS, POST_ONLY, TAKE_PROFIT, TRIGGERED, WORKING
+from qt_core.codes import LIMIT, POST_ONLY, TAKE_PROFIT, TRIGGERED, WORKING
 from qt_core.engine import fills, ledger
 from qt_core.engine.orders import is_trigger, refresh_watch
 
@@ -82,7 +82,7 @@ def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
     stop = -1
     target = -1
     limit = -1
-    for k in range(MAX_ORDERS):
+    for k in range(v.top):
         o = venue.orders[i, k]
         if o.status != WORKING or o.cancel != 0 or o.fresh != 0 or o.active_ms > bars.time[f]:
             continue

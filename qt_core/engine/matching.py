@@ -18,7 +18,6 @@ from qt_core.codes import (
     IOC,
     IOC_UNFILLED,
     LIMIT,
-    MAX_ORDERS,
     POST_ONLY,
     POST_ONLY_CROSS,
     REJECTED,
@@ -109,7 +108,7 @@ def _gaps(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
     v = venue.symbol[i]
     price = bars.mark_open[f, i] if p.working_type == 1 else bars.open[f, i]
     for kind_pass in range(2):
-        for k in range(MAX_ORDERS):
+        for k in range(venue.symbol[i].top):
             o = venue.orders[i, k]
             if o.status != WORKING or o.fresh != 0 or not is_trigger(o.kind) or o.active_ms > bars.time[f]:
                 continue
@@ -142,7 +141,7 @@ def _cancels(venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
         v.reject_seq = 0
         refresh_watch(venue, i)
         return True
-    for k in range(MAX_ORDERS):
+    for k in range(venue.symbol[i].top):
         o = venue.orders[i, k]
         if o.status == EMPTY:
             continue
@@ -184,7 +183,8 @@ def _at_open(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
         return False
     opening = bars.open[f, i]
     trigger_price = bars.mark_open[f, i] if p.working_type == 1 else opening
-    for k in range(MAX_ORDERS):
+    changed = False
+    for k in range(venue.symbol[i].top):
         o = venue.orders[i, k]
         if o.status in (EMPTY, DEAD) or o.active_ms > bars.time[f]:
             continue
@@ -197,14 +197,16 @@ def _at_open(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
             continue
         if o.fresh != 0:
             o.fresh = 0
+            changed = True
             if is_trigger(o.kind) and passed(o.kind, o.side, o.trigger, trigger_price):
                 if o.reduce_only == 0 or venue.symbol[i].qty * o.side < 0.0:
                     o.status = TRIGGERED
-            refresh_watch(venue, i)
         if needs_taker(o):
             price = fills.slipped(p, o.side, opening, bars.specs[i].tick_size)
             if fills.execute(p, venue, bars, f, i, k, price, opening, 0, event):
                 return True
+    if changed:
+        refresh_watch(venue, i)
     return False
 
 
@@ -239,7 +241,7 @@ def match_next(p: Any, venue: Any, bars: Any, f: int, event: Any) -> bool:
 @kernel
 def _move_trailing(venue: Any, bars: Any, f: int, i: int) -> None:
     """Trailing stops learn the bar's extreme only now, so it acts from the next bar on."""
-    for k in range(MAX_ORDERS):
+    for k in range(venue.symbol[i].top):
         o = venue.orders[i, k]
         if o.status != WORKING or o.kind != TRAILING:
             continue

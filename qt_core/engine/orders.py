@@ -68,11 +68,13 @@ def refresh_watch(venue: Any, i: int) -> None:
     expiry = NEVER
     pending = 0
     count = 0
-    for k in range(MAX_ORDERS):
+    top = 0
+    for k in range(v.top):
         o = venue.orders[i, k]
         if o.status == EMPTY:
             continue
         count += 1
+        top = k + 1
         expiry = min(expiry, o.expire_ms)
         if o.status != WORKING or o.fresh != 0 or o.cancel != 0 or o.kind == MARKET or o.kind == TRAILING:
             pending += 1
@@ -96,6 +98,7 @@ def refresh_watch(venue: Any, i: int) -> None:
     v.next_expiry_ms = expiry
     v.pending = pending + (1 if v.reject_seq != 0 else 0)
     v.n_orders = count
+    v.top = top
 
 
 @kernel
@@ -138,6 +141,7 @@ def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fr
             reason = MAX_QTY
         elif r.qty < specs[i].min_qty or r.qty * price < specs[i].min_notional:
             reason = BELOW_MIN_NOTIONAL
+    v.top = max(v.top, slot + 1)
     o = venue.orders[i, slot]
     o.status = REJECTED if reason != OK else WORKING
     o.reason = reason
@@ -167,8 +171,9 @@ def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fr
 
 @kernel
 def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, active_ms: int, fresh: int) -> None:
-    """Take one request: place, amend (trigger, price, quantity) or cancel.
+    """Take one request: place, amend (trigger, price, quantity still to be done) or cancel.
 
+    A stop that has triggered keeps its trigger but takes the quantity: an entry that goes on filling must stay covered.
     Between bars a cancel waits for the cancel step of the next bar (a stop gapped at that open still fires); inside a
     bar it acts at once, and that of an entry is reported in the next cancel step. ``active_ms`` is the earliest bar in
     which the order may fill; ``fresh`` = 0 for a stop or target placed inside a bar, which has no open of its own to
@@ -176,14 +181,15 @@ def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, acti
     """
     i = r.symbol
     if r.op == OP_CANCEL or r.op == OP_AMEND:
-        for k in range(MAX_ORDERS):
+        for k in range(venue.symbol[i].top):
             o = venue.orders[i, k]
             if o.status != EMPTY and o.seq == r.seq:
                 if r.op == OP_AMEND:
                     if o.status == WORKING:
                         o.trigger = r.trigger
                         o.price = r.price
-                        o.qty = r.qty
+                    if o.status == WORKING or o.status == TRIGGERED:
+                        o.qty = o.filled + r.qty
                 elif inside and o.reduce_only != 0:
                     drop_order(venue, i, k)
                 elif inside:

@@ -55,15 +55,8 @@ def decide(p: Params, p_sell: float, p_buy: float, threshold: float, bad: int) -
 
 
 @kernel
-def vote(p: Params, weights: Any, proba: Any, available: Any, t: int, i: int) -> Signal:
-    """Weighted vote of the models available at bar row ``t`` for symbol ``i``.
-
-    Parameters
-    ----------
-    weights : ``[4]`` float64, sum 1. proba : ``[T, N, 4, 3]`` float32 (SELL, HOLD, BUY). available : ``[T, N, 4]`` bool.
-
-    A probability row that is not finite or has a negative entry counts as an abstention and in ``bad``.
-    """
+def vote_checked(p: Params, weights: Any, proba: Any, available: Any, t: int, i: int) -> Signal:
+    """The vote model by model: OFF, hard vote, and rows with a probability that is none (an abstention, counted)."""
     buy = 0.0
     sell = 0.0
     bad = 0
@@ -84,11 +77,36 @@ def vote(p: Params, weights: Any, proba: Any, available: Any, t: int, i: int) ->
                 buy = pb
                 sell = ps
             continue
-        if p.vote == 1:
-            if not (pb > ps and pb > ph):
-                pb = 0.0
-            if not (ps > float(proba[t, i, m, 2]) and ps > ph):
-                ps = 0.0
-        buy += w * pb
-        sell += w * ps
+        if p.vote == 0 or (pb > ps and pb > ph):
+            buy += w * pb
+        if p.vote == 0 or (ps > pb and ps > ph):
+            sell += w * ps
     return decide(p, sell, buy, p.threshold, bad)
+
+
+@kernel
+def vote(p: Params, weights: Any, proba: Any, available: Any, t: int, i: int) -> Signal:
+    """Weighted vote of the models available at bar row ``t`` for symbol ``i``.
+
+    Parameters
+    ----------
+    weights : ``[4]`` float64, sum 1. proba : ``[T, N, 4, 3]`` float32 (SELL, HOLD, BUY). available : ``[T, N, 4]`` bool.
+
+    A probability row that is not finite or has a negative entry counts as an abstention and in ``bad``.
+    """
+    buy = 0.0
+    sell = 0.0
+    total = 0.0
+    least = 0.0
+    for m in range(4):
+        if available[t, i, m]:
+            ps = float(proba[t, i, m, 0])
+            ph = float(proba[t, i, m, 1])
+            pb = float(proba[t, i, m, 2])
+            buy += weights[m] * pb
+            sell += weights[m] * ps
+            total += ps + ph + pb
+            least = min(least, ps, ph, pb)
+    if p.mode == OFF or p.vote == 1 or least < 0.0 or not is_finite(total):
+        return vote_checked(p, weights, proba, available, t, i)
+    return decide(p, sell, buy, p.threshold, 0)

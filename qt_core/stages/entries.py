@@ -28,7 +28,7 @@ from qt_core.engine import ledger
 from qt_core.position import dynamic_tpsl
 from qt_core.risk import risk_os, safety_governor
 from qt_core.signal import ensemble
-from qt_core.stages.journal import count, fold, fold_float, fold_int, keep_decision, request
+from qt_core.stages.journal import count, fold_row, keep_decision, request
 from qt_core.state import N_CANDIDATES
 
 
@@ -239,11 +239,10 @@ def _blank(c: Any, now_ms: int, rank: int) -> None:
 @kernel
 def _fold_decision(state: Any, c: Any, out: Any) -> None:
     """Every verdict goes into the digest, whether the journal keeps rows or not."""
-    fold(state, state.symbol[c.symbol].name_hash)
-    fold_int(state, ((c.time_ms * 64 + c.reason) * 32 + c.module) * 4 + c.side + 1)
-    fold_float(state, out, c.confidence)
-    fold_float(state, out, c.qty)
-    fold_float(state, out, c.sl_fraction)
+    code = ((c.time_ms * 64 + c.reason) * 32 + c.module) * 4 + c.side + 1
+    name = state.symbol[c.symbol].name_hash
+    fold_row(state, out, name, code, c.confidence, c.qty)
+    fold_row(state, out, name, c.rank, c.sl_fraction, c.tp_fraction)
 
 
 @kernel

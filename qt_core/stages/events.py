@@ -25,7 +25,7 @@ from qt_core.codes import (
 )
 from qt_core.engine.orders import list_insert, list_remove
 from qt_core.position import dynamic_tpsl
-from qt_core.stages.journal import count, fold, fold_float, fold_int, log_event, next_trade, request
+from qt_core.stages.journal import count, fold_row, log_event, next_trade, request
 
 DUST = 1e-9  # of the quantity entered: what is left below it is flat
 
@@ -181,9 +181,7 @@ def _close(state: Any, s: Any, e: Any, out: Any) -> None:
     fund = state.fund[0]
     t = out.trades[next_trade(out)]
     write_trade(t, s, e.symbol, e.time_ms, exit_reason(s, e), s.exit_value / s.exit_qty)
-    fold(state, s.name_hash)
-    fold_int(state, e.time_ms * 16 + t.exit_reason)
-    fold_float(state, out, t.pnl_usd)
+    fold_row(state, out, s.name_hash, e.time_ms * 16 + t.exit_reason, t.pnl_usd, t.exit_price)
     fund.losing_streak = fund.losing_streak + 1 if t.pnl_usd < 0.0 else 0
     for seq in (s.sl_seq, s.tp_seq, s.pending_seq):
         if seq != 0 and not (seq == e.seq and e.done != 0):

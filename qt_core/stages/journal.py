@@ -8,6 +8,12 @@ from qt_core._jit import kernel
 from qt_core.rng import mix
 from qt_core.state import KEEP_DECISIONS, KEEP_EVENTS, KEEP_TRADES, N_DECISIONS, N_EVENTS, N_REQUESTS, N_TRADES
 
+_K1 = np.uint64(0x9E3779B97F4A7C15)  # odd constants: golden ratio, and primes of the xxHash family
+_K2 = np.uint64(0xC2B2AE3D27D4EB4F)
+_K3 = np.uint64(0x165667B19E3779F9)
+_K4 = np.uint64(0x85EBCA77C2B2AE63)
+_HALF = np.uint64(32)
+
 
 @kernel
 def fold(state: Any, x: np.uint64) -> None:
@@ -17,16 +23,17 @@ def fold(state: Any, x: np.uint64) -> None:
 
 
 @kernel
-def fold_int(state: Any, x: int) -> None:
-    """Mix an integer into the digest (two's complement)."""
-    fold(state, np.uint64(x & np.int64(0x7FFFFFFFFFFFFFFF)))
+def fold_row(state: Any, out: Any, name_hash: np.uint64, code: int, x: float, y: float) -> None:
+    """Mix one row into the digest: whose it is, a packed integer, the bits of two floats.
 
-
-@kernel
-def fold_float(state: Any, out: Any, x: float) -> None:
-    """Mix the bits of a float into the digest."""
+    The four words are multiplied by different odd constants, so the processor does it side by side; one mix ends it.
+    """
     out.bits_f[0] = x
-    fold(state, out.bits_u[0])
+    bx = out.bits_u[0]
+    out.bits_f[0] = y
+    by = out.bits_u[0]
+    word = np.uint64(code & np.int64(0x7FFFFFFFFFFFFFFF))
+    fold(state, name_hash * _K1 + word * _K2 + bx * _K3 + (by ^ (by >> _HALF)) * _K4)
 
 
 @kernel
@@ -111,10 +118,8 @@ def request(
     r.leverage = 1.0
     r.callback = 0.0
     r.activation = 0.0
-    fold(state, state.symbol[symbol].name_hash)
-    fold_int(state, ((now_ms * 16 + op) * 16 + kind) * 16 + tag * 2 + (1 if side > 0 else 0))
-    fold_float(state, out, qty)
-    fold_float(state, out, trigger)
+    code = ((now_ms * 16 + op) * 16 + kind) * 16 + tag * 2 + (1 if side > 0 else 0)
+    fold_row(state, out, state.symbol[symbol].name_hash, code, qty, trigger)
     return r
 
 
