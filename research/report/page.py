@@ -12,7 +12,7 @@ from qt_core.engine.result import Result
 from qt_core.market import Market
 from research.report import page_parts as parts
 from research.report.monthly import monthly_returns
-from research.report.page_data import page_data, thinning_notes
+from research.report.page_data import deflate, page_data, thinning_notes
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
@@ -58,8 +58,8 @@ def _asset(name: str) -> str:
 
 
 def plotly_source() -> str:
-    """The plotting library as it is installed; text that a page can hold in a script element."""
-    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    """The plotting library as it is installed, deflated; the page unpacks and runs it."""
+    return deflate((files("plotly") / "package_data" / "plotly.min.js").read_bytes())
 
 
 def _json(value: Any) -> str:

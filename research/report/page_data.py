@@ -1,9 +1,12 @@
-"""What the page's charts draw, small enough to stand inside the page: thinned curves, grouped candles, every trade.
+"""What the page's charts draw, small enough to stand inside the page: thinned curves, candles, every trade.
 
-Arrays travel as base64 of little-endian numbers; the page turns them back into typed arrays.
+Arrays travel as base64 of little-endian numbers; the page turns them back into typed arrays. Candles are whole ticks,
+stored as differences and deflated, which makes four bytes of sixteen: an hour stays an hour for 20 symbols x 3 years.
 """
 
 import base64
+import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,8 @@ from qt_core.market import Market
 
 CURVE_POINTS = 4_000  # groups of bars in the equity chart, two points each
 PANEL_POINTS = 1_000  # groups in the panels below it
-MAX_CANDLES = 88_000  # of all symbols together; 16 bytes each
+MAX_CANDLES = 600_000  # of all symbols together; about 6 bytes each
+MISSING = -(2**31)  # in the row of highs: no such candle
 GROUPS = (1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 168, 336, 720)  # bars per drawn candle
 
 Array = npt.NDArray[Any]
@@ -24,6 +28,11 @@ Array = npt.NDArray[Any]
 def encode(values: Array, kind: str) -> str:
     """Base64 of ``values`` as numpy type ``kind`` (little-endian)."""
     return base64.b64encode(np.ascontiguousarray(values, dtype="<" + kind).tobytes()).decode("ascii")
+
+
+def deflate(raw: bytes) -> str:
+    """Base64 of zlib-compressed bytes."""
+    return base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
 
 
 def page_data(result: Result, market: Market) -> dict[str, Any]:
@@ -95,11 +104,13 @@ def extremes(values: npt.NDArray[np.float64], starts: npt.NDArray[np.int64]) -> 
 def symbol_data(result: Result, market: Market, i: int, group: int) -> dict[str, Any]:
     """Grouped candles and all trades of one symbol."""
     bars = grouped_candles(market, i, group)
+    unit = price_unit(float(market.specs["tick_size"][i]), bars["high"])
     trades = np.concatenate([result.trades, result.open_positions])
     mine = trades[trades["symbol"] == i]
     return {
         "name": market.symbols[i],
-        **{k: encode(v, "f4") for k, v in bars.items()},
+        "unit": unit,
+        "bars": deflate(candle_bytes(bars, unit)),
         "trades": {
             "id": encode(mine["trade_id"], "i4"),
             "side": encode(mine["side"], "i1"),
@@ -134,3 +145,26 @@ def grouped_candles(market: Market, i: int, group: int) -> dict[str, npt.NDArray
         "low": np.where(empty, np.nan, low),
         "close": table["close"][rows, last],
     }
+
+
+def price_unit(tick: float, high: npt.NDArray[np.float64]) -> float:
+    """Step of the drawn prices: the tick, or a millionth of the price where there is none or it is finer than that."""
+    top = float(np.nanmax(high)) if np.isfinite(high).any() else 1.0
+    return max(tick, 10.0 ** math.floor(math.log10(top)) * 1e-6)
+
+
+def candle_bytes(bars: dict[str, npt.NDArray[np.float64]], unit: float) -> bytes:
+    """Four int32 rows of steps of ``unit``, sorted by byte: open - close before, close - open, and the two wicks."""
+    gone = ~np.isfinite(bars["close"])
+    o, h, lo, c = (np.round(np.where(gone, 0.0, bars[k]) / unit) for k in ("open", "high", "low", "close"))
+    before = np.append(0.0, _carried(c, gone)[:-1])
+    rows = np.stack([o - before, c - o, h - np.maximum(o, c), np.minimum(o, c) - lo]).astype(np.int64)
+    rows[:, gone] = np.array([[0], [0], [MISSING], [0]])
+    raw = np.clip(rows, MISSING, 2**31 - 1).astype("<i4").view(np.uint8).reshape(4, -1, 4)
+    return np.ascontiguousarray(raw.transpose(0, 2, 1)).tobytes()
+
+
+def _carried(values: npt.NDArray[np.float64], gone: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Each value that is gone replaced by the last one that is not; 0 before the first."""
+    last = np.maximum.accumulate(np.where(gone, -1, np.arange(len(values))))
+    return np.where(last >= 0, values[np.maximum(last, 0)], 0.0)

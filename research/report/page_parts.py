@@ -71,7 +71,7 @@ def costs(s: dict[str, Any]) -> str:
 
 
 def _bar(share: float) -> str:
-    return f'<td><span class="bar" style="width:{max(2.0, 90.0 * share):.0f}px"></span></td>'
+    return f'<td><span class="bar" style="width:{max(2.0, 56.0 * share):.0f}px"></span></td>'
 
 
 def exits(s: dict[str, Any]) -> str:

@@ -148,7 +148,18 @@ def verdict(result: Result, low: float, high: float) -> str:
             f"After fees, slippage and funding this run gained {gained:.2%} and its Sharpe ratio is above zero at 95 % "
             f"({low:.2f} to {high:.2f}) in this one window; nothing here corrects for the configurations tried before it."
         )
+    text += _ended_early(result)
     return text + (" Prices are simulated: no statement about any real market." if result.simulated else "")
+
+
+def _ended_early(result: Result) -> str:
+    """A sentence where nothing was opened in the last tenth of the window: an account that could no longer trade."""
+    time = result.curve["time_ms"]
+    opened = np.concatenate([result.trades["entry_ms"], result.open_positions["entry_ms"]])
+    last = int(opened.max())
+    if int(time[-1]) - last <= 0.1 * (int(time[-1]) - int(time[0])):
+        return ""
+    return f" Nothing was opened after {utc_text(last)[:10]}."
 
 
 def to_plain(value: Any) -> Any:

@@ -1,5 +1,5 @@
 "use strict";
-(() => {
+(async () => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const ARRAYS = { i1: Int8Array, i4: Int32Array, f4: Float32Array, f8: Float64Array };
   const INK = "#1d2733", QUIET = "#66727f", LINE = "#e4e8ec", ACCENT = "#2458a6";
@@ -7,11 +7,19 @@
   const CANDLES_BELOW = 400; // candles in view; above, a line of closes
   const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
-  function decode(text, kind) {
-    const raw = atob(text);
-    const bytes = new Uint8Array(raw.length);
+  function bytesOf(text) {
+    const raw = atob(text), bytes = new Uint8Array(raw.length);
     for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k);
-    return new ARRAYS[kind](bytes.buffer);
+    return bytes;
+  }
+  const decode = (text, kind) => new ARRAYS[kind](bytesOf(text).buffer);
+  const inflate = (text) =>
+    new Response(new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+
+  async function loadPlotly() {
+    const script = document.createElement("script");
+    script.textContent = new TextDecoder().decode(await inflate(document.getElementById("plotly").textContent));
+    document.head.append(script);
   }
   const toMs = (seconds) => Float64Array.from(seconds, (s) => s * 1000);
   const base = (extra) => ({
@@ -48,13 +56,34 @@
   }
 
   // --- prices and trades of one symbol ---------------------------------------------------------------------------
+  const MISSING = -2147483648;
   let bars = null, trades = null, quietly = false;
   const spanMs = () => bars.time[bars.time.length - 1] - bars.time[0] + data.step_s * 1000;
 
-  function load(k) {
+  // Four rows of int32 differences, bytes of equal weight together; see candle_bytes in page_data.py.
+  function unpack(buffer, unit) {
+    const bytes = new Uint8Array(buffer), n = bytes.length / 16;
+    const at = (row, k) => {
+      const p = row * 4 * n + k;
+      return bytes[p] | (bytes[p + n] << 8) | (bytes[p + 2 * n] << 16) | (bytes[p + 3 * n] << 24);
+    };
+    const out = Object.fromEntries(["time", "open", "high", "low", "close"].map((name) => [name, new Float64Array(n)]));
+    let close = 0;
+    for (let k = 0; k < n; k++) {
+      const open = close + at(0, k), up = at(2, k), gone = up === MISSING;
+      close = open + at(1, k);
+      out.time[k] = (data.first_s + k * data.step_s) * 1000;
+      out.open[k] = gone ? NaN : open * unit;
+      out.close[k] = gone ? NaN : close * unit;
+      out.high[k] = gone ? NaN : (Math.max(open, close) + up) * unit;
+      out.low[k] = gone ? NaN : (Math.min(open, close) - at(3, k)) * unit;
+    }
+    return out;
+  }
+
+  async function load(k) {
     const s = data.symbols[k], t = s.trades;
-    bars = Object.fromEntries(["open", "high", "low", "close"].map((n) => [n, decode(s[n], "f4")]));
-    bars.time = Float64Array.from(bars.close, (_, j) => (data.first_s + j * data.step_s) * 1000);
+    bars = unpack(await inflate(s.bars), s.unit);
     trades = {
       id: decode(t.id, "i4"), side: decode(t.side, "i1"), reason: decode(t.reason, "i1"),
       entryTime: toMs(decode(t.entry_s, "i4")), exitTime: toMs(decode(t.exit_s, "i4")),
@@ -69,7 +98,7 @@
     const t = trades, hours = (t.exitTime[k] - t.entryTime[k]) / 3.6e6;
     return `<b>trade ${t.id[k]} ${t.side[k] > 0 ? "long" : "short"}</b><br>` +
       `in ${stamp(t.entryTime[k])} at ${price(t.entry[k])}<br>out ${stamp(t.exitTime[k])} at ${price(t.exit[k])}<br>` +
-      `${data.exits[t.reason[k]]} after ${hours.toFixed(1)} h<br>` +
+      `${data.exits[t.reason[k]]} ${hours > 0 ? `after ${hours.toFixed(1)} h` : "in the bar of the entry"}<br>` +
       `${t.pnl[k] >= 0 ? "+" : ""}${t.pnl[k].toFixed(2)} USD, ${t.r[k].toFixed(2)} R`;
   }
 
@@ -149,15 +178,27 @@
     return [Math.max(first, to - days * 86400000), to];
   }
 
-  function drawPrices() {
+  // The month with the most entries; the last one where there is none.
+  function busiestMonth() {
+    const month = 30 * 86400000, day = 86400000, entries = trades.entryTime;
+    const first = bars.time[0], end = first + spanMs();
+    let from = end - month, most = 0, a = 0;
+    for (let b = 0; b < entries.length; b++) {
+      while (entries[b] - entries[a] > month - 2 * day) a++;
+      if (b - a + 1 > most) { most = b - a + 1; from = entries[a] - day; }
+    }
+    from = Math.max(first, Math.min(from, end - month));
+    return [from, Math.min(end, from + month)];
+  }
+
+  async function drawPrices() {
     const select = document.getElementById("symbol"), chart = document.getElementById("prices");
     data.symbols.forEach((s, k) => select.add(new Option(s.name, k)));
-    load(0);
-    const end = bars.time[0] + spanMs(), start = Math.max(bars.time[0], end - 30 * 86400000);
-    show(start, end);
-    select.addEventListener("change", () => {
+    await load(0);
+    show(...busiestMonth());
+    select.addEventListener("change", async () => {
       const range = chart.layout.xaxis.range.map((x) => new Date(x).getTime());
-      load(Number(select.value));
+      await load(Number(select.value));
       show(...range);
     });
     for (const [name, days] of [["1 w", 7], ["1 m", 30], ["3 m", 91], ["1 y", 365], ["all", null]]) {
@@ -190,7 +231,14 @@
     }));
   }
 
-  drawCurves();
-  drawPrices();
   document.querySelectorAll("table.sortable").forEach(sortable);
+  try {
+    await loadPlotly();
+    drawCurves();
+    await drawPrices();
+  } catch (error) {
+    const box = document.getElementById("trouble");
+    box.hidden = false;
+    box.textContent = `The charts could not be drawn (${error}). They need a browser of 2023 or later.`;
+  }
 })();
