@@ -1,5 +1,8 @@
 """Rows "modules OFF but TP/SL": our engine beside vectorbt, backtesting.py and backtrader, trades compared first."""
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import ours, peers
@@ -13,6 +16,7 @@ from research.crosscheck.reference import Rules
 
 GROUP = "engine, modules OFF but TP/SL"
 SUBSETS = {peer_backtesting.NAME: (3, 26_280), peer_backtrader.NAME: (1, 8_760)}  # symbols, bars: the peers are slow
+WIDE = (0.04, 0.08)  # stop, target: fewer trades, more open positions; shows what the cost hangs on
 
 
 class UnequalTradesError(RuntimeError):
@@ -38,48 +42,59 @@ def compared(bench: Bench, module: Any, mine: list[Trades], entry_bar_tested: bo
     return result
 
 
-def _facts(bench: Bench, mine: list[Trades], comparison: Comparison, times: dict[str, Timing]) -> dict[str, Any]:
-    bars = bench.symbol_bars
-    facts: dict[str, Any] = {"symbols": bench.market.n_symbols, "bars": bench.market.n_bars}
-    facts |= counts(mine, bench.market.n_bars) | {"signal rate": bench.setup.rate, "journal": "off"}
-    facts["equal trades %"] = round(comparison.equal_percent, 2)
-    for name, t in times.items():
-        facts[f"{name} M/s"] = round(bars / t.median_s / 1e6, 4)
-        facts[f"{name} median s"] = round(t.median_s, 4)
-        facts[f"{name} best s"] = round(t.best_s, 4)
-        facts[f"{name} first s"] = round(t.first_s, 2)
-    facts["runs"] = min(t.runs for t in times.values())
-    return facts
+@dataclass(frozen=True)
+class _Beside:
+    """One peer on ``small`` beside our engine on ``big``: both linear in bars, so their rates are what is compared."""
 
+    big: Bench
+    small: Bench
+    module: Any
+    peer_run: Callable[[Bench], Callable[[], Any]]
+    entry_bar_tested: bool
 
-def _against(bench: Bench, module: Any, run: Any, tested: bool, runs: int) -> tuple[float, dict[str, Any]]:
-    """Ratio of medians, their over ours, and the facts."""
-    say(f"{module.NAME}: trades of {bench.market.n_symbols} symbols x {bench.market.n_bars} bars")
-    engine = ours.Ours(bench, tested)
-    mine = engine.trades()
-    comparison = compared(bench, module, mine, tested)
-    say(f"{module.NAME}: {runs} timed runs")
-    calls = {"ours": engine.run, "ours, loop alone": engine.loop, module.NAME: run(bench)}
-    times = interleaved(calls, runs, prepare={"ours, loop alone": engine.opened})
-    return times[module.NAME].median_s / times["ours"].median_s, _facts(bench, mine, comparison, times)
+    def measure(self, runs: int) -> tuple[dict[str, float], dict[str, Any]]:
+        """Speeds in M symbol-bars/s by name ("ours", "loop alone", the peer's), and the facts."""
+        name, market = self.module.NAME, self.small.market
+        say(f"{name}: trades of {market.n_symbols} symbols x {market.n_bars} bars, then {runs} timed runs")
+        start = time.perf_counter()
+        mine = ours.Ours(self.small, self.entry_bar_tested).trades()
+        result = compared(self.small, self.module, mine, self.entry_bar_tested)
+        first_s = time.perf_counter() - start
+        engine = ours.Ours(self.big, self.entry_bar_tested)
+        calls: dict[str, Callable[..., Any]] = {"ours": engine.run, "loop alone": engine.loop}
+        times = interleaved({**calls, name: self.peer_run(self.small)}, runs, prepare={"loop alone": engine.opened})
+        bars = {"ours": self.big.symbol_bars, "loop alone": self.big.symbol_bars, name: self.small.symbol_bars}
+        speed = {k: bars[k] / t.median_s / 1e6 for k, t in times.items()}
+        return speed, self._facts(mine, result, times) | {"first call of both, compiling, s": round(first_s, 1)}
+
+    def _facts(self, mine: list[Trades], result: Comparison, times: dict[str, Timing]) -> dict[str, Any]:
+        market = self.small.market
+        facts: dict[str, Any] = {"N": market.n_symbols, "bars": market.n_bars, "signal rate": self.small.setup.rate}
+        facts |= counts(mine, market.n_bars) | {"equal %": round(result.equal_percent, 2), "others": result.by_name}
+        for name, t in times.items():
+            size = self.small if name == self.module.NAME else self.big
+            facts[f"{name} M/s"] = float(f"{size.symbol_bars / t.median_s / 1e6:.4g}")
+            facts[f"{name} best"] = float(f"{size.symbol_bars / t.best_s / 1e6:.4g}")
+        return facts | {"journal": "off", "runs": min(t.runs for t in times.values())}
 
 
 def engine_rows(bench: Bench, runs: int) -> list[Row]:
     """Our speed in symbol-bars per second, and the ratio to each peer."""
-    ratio, facts = _against(bench, peer_vectorbt, peers.vectorbt_run, False, runs)
-    speed = facts["ours M/s"]
-    tape = {k: facts[k] for k in ("symbols", "bars", "trades", "open positions", "signal rate")}
+    speed, facts = _Beside(bench, bench, peer_vectorbt, peers.vectorbt_run, False).measure(runs)
+    tape = {k: facts[k] for k in ("N", "bars", "trades", "open positions", "signal rate", "journal")}
+    ratio = speed["ours"] / speed[peer_vectorbt.NAME]
     rows = [
-        Row(GROUP, "our speed, whole backtest()", speed, "M symbol-bars/s", facts=tape),
-        Row(GROUP, "our speed, loop alone", facts["ours, loop alone M/s"], "M symbol-bars/s", facts=tape),
+        Row(GROUP, "our speed, whole backtest()", speed["ours"], "M symbol-bars/s", facts=tape),
+        Row(GROUP, "our speed, loop alone", speed["loop alone"], "M symbol-bars/s", facts=tape),
         Row(GROUP, "times vectorbt, in its convention", ratio, "x", 3.0, 5.0, facts=facts),
     ]
-    limits = {peer_backtesting.NAME: 50.0, peer_backtrader.NAME: 1000.0}
-    timed = {peer_backtesting.NAME: peers.backtesting_run, peer_backtrader.NAME: peers.backtrader_run}
-    for module in (peer_backtesting, peer_backtrader):
+    wide = bench.with_fractions(*WIDE)
+    speed, facts = _Beside(wide, wide, peer_vectorbt, peers.vectorbt_run, False).measure(runs)
+    what = f"the same with stop {WIDE[0]:.0%}, target {WIDE[1]:.0%}"
+    rows.append(Row(GROUP, what, speed["ours"] / speed[peer_vectorbt.NAME], "x", facts=facts))
+    slow = ((peer_backtesting, peers.backtesting_run, 50.0), (peer_backtrader, peers.backtrader_run, 1000.0))
+    for module, run, floor in slow:
         small = bench.first(*SUBSETS[module.NAME])
-        _, facts = _against(small, module, timed[module.NAME], True, runs)
-        ratio = speed / facts[f"{module.NAME} M/s"]
-        facts["ratio on the same bars"] = round(facts["ours M/s"] / facts[f"{module.NAME} M/s"], 1)
-        rows.append(Row(GROUP, f"times {module.NAME}", ratio, "x", limits[module.NAME], facts=facts))
+        speed, facts = _Beside(bench, small, module, run, True).measure(runs)
+        rows.append(Row(GROUP, f"times {module.NAME}", speed["ours"] / speed[module.NAME], "x", floor, facts=facts))
     return rows

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -35,6 +35,11 @@ class Bench:
         names = self.market.symbols[:n_symbols]
         market = self.market.select(names).head(n_bars)
         return Bench(market, make_cases(market, self.setup), self.setup)
+
+    def with_fractions(self, stop: float, target: float) -> "Bench":
+        """The same market and sides with other distances."""
+        setup = replace(self.setup, stop_fraction=stop, target_fraction=target)
+        return Bench(self.market, make_cases(self.market, setup), setup)
 
 
 def make_bench(setup: Setup, folder: "str | None" = None, simulated: bool = False) -> Bench:
