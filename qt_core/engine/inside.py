@@ -147,6 +147,10 @@ def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> boo
     if not bars.valid[f, i]:
         return False
     v = venue.symbol[i]
+    low = min(bars.low[f, i], bars.mark_low[f, i])
+    high = max(bars.high[f, i], bars.mark_high[f, i])
+    if v.watch_low < low and high < v.watch_high and p.margin_mode == 0:
+        return False
     h = find_hits(p, venue, bars, f, i)
     adverse = h.stop >= 0 or h.liquidation > 0.0
     ambiguous = adverse and h.target >= 0

@@ -107,6 +107,8 @@ def _gaps(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
         return _halted(p, venue, bars, f, i, event)
     v = venue.symbol[i]
     price = bars.mark_open[f, i] if p.working_type == 1 else bars.open[f, i]
+    if v.watch_low < price < v.watch_high:
+        return False
     for kind_pass in range(2):
         for k in range(venue.symbol[i].top):
             o = venue.orders[i, k]
@@ -130,6 +132,8 @@ def _cancels(venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
     """Orders refused at submission, cancelled at the last close, or past their time."""
     time_ms = bars.time[f]
     v = venue.symbol[i]
+    if v.ending == 0 and time_ms < v.next_expiry_ms:
+        return False
     if v.reject_seq != 0:
         fills.blank_event(venue, event, EV_REJECT, time_ms, i)
         e = event[0]
@@ -179,7 +183,7 @@ def _arriving_limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, event
 @kernel
 def _at_open(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
     """Market orders and what is left of triggered ones fill at the open plus slippage; new orders meet the open."""
-    if not bars.valid[f, i]:
+    if not bars.valid[f, i] or venue.symbol[i].pending == 0:
         return False
     opening = bars.open[f, i]
     trigger_price = bars.mark_open[f, i] if p.working_type == 1 else opening
@@ -253,6 +257,7 @@ def _move_trailing(venue: Any, bars: Any, f: int, i: int) -> None:
             o.extreme = best
         o.extreme = max(o.extreme, best) if o.side < 0 else min(o.extreme, best)
         o.trigger = trailing_trigger(o.side, o.extreme, o.callback)
+        refresh_watch(venue, i)
 
 
 @kernel

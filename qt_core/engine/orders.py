@@ -67,6 +67,7 @@ def refresh_watch(venue: Any, i: int) -> None:
     high = np.inf
     expiry = NEVER
     pending = 0
+    ending = 0
     count = 0
     top = 0
     for k in range(v.top):
@@ -76,6 +77,8 @@ def refresh_watch(venue: Any, i: int) -> None:
         count += 1
         top = k + 1
         expiry = min(expiry, o.expire_ms)
+        if o.cancel != 0 or o.status == REJECTED:
+            ending += 1
         if o.status != WORKING or o.fresh != 0 or o.cancel != 0 or o.kind == MARKET or o.kind == TRAILING:
             pending += 1
         if o.kind == LIMIT or o.kind == POST_ONLY or o.kind == IOC:
@@ -97,6 +100,7 @@ def refresh_watch(venue: Any, i: int) -> None:
     v.watch_high = high
     v.next_expiry_ms = expiry
     v.pending = pending + (1 if v.reject_seq != 0 else 0)
+    v.ending = ending + (1 if v.reject_seq != 0 else 0)
     v.n_orders = count
     v.top = top
 
@@ -173,6 +177,7 @@ def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fr
 def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, active_ms: int, fresh: int) -> None:
     """Take one request: place, amend (trigger, price, quantity still to be done) or cancel.
 
+    The caller refreshes the watch levels.
     A stop that has triggered keeps its trigger but takes the quantity: an entry that goes on filling must stay covered.
     Between bars a cancel waits for the cancel step of the next bar (a stop gapped at that open still fires); inside a
     bar it acts at once, and that of an entry is reported in the next cancel step. ``active_ms`` is the earliest bar in
@@ -203,7 +208,6 @@ def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, acti
         _place(venue, specs, r, last_close, active_ms, fresh)
         fund = venue.fund[0]
         fund.n_active = list_insert(venue.active, fund.n_active, i)
-    refresh_watch(venue, i)
 
 
 @kernel

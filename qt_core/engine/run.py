@@ -7,7 +7,7 @@ import numpy as np
 from qt_core._jit import entry, kernel
 from qt_core.codes import MARKET
 from qt_core.engine.matching import P_INSIDE, begin_bar, end_bar, match_next
-from qt_core.engine.orders import submit
+from qt_core.engine.orders import refresh_watch, submit
 from qt_core.engine.skip import skip_quiet, write_curve
 from qt_core.pipeline import on_bar, on_event, on_guard
 from qt_core.state import (
@@ -59,6 +59,8 @@ def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
         fresh = 0 if inside and fund.phase == P_INSIDE and r.kind != MARKET else 1
         close = bars.close[f, r.symbol] if bars.valid[f, r.symbol] else venue.symbol[r.symbol].last_close
         submit(venue, bars.specs, r, close, inside, active_ms, fresh)
+        if k + 1 == out.n[N_REQUESTS] or out.requests[k + 1].symbol != r.symbol:
+            refresh_watch(venue, r.symbol)
     out.n[N_REQUESTS] = 0
 
 
