@@ -29,7 +29,10 @@ def compile_kernels(say: Callable[[str], None]) -> float:
         warm_up()
         return time.perf_counter() - start
     say(f"compiling (once, about {EXPECTED_S} s) ...")
-    with subprocess.Popen([sys.executable, "-c", f"import {__name__} as w; w.compile_features()"]) as helper:
+    command = [sys.executable, "-c", f"import {__name__} as w; w.compile_features()"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # a session of its own: Ctrl-C reaches this process alone, which then ends the helper
+    with subprocess.Popen(command, start_new_session=True, **quiet) as helper:
         try:
             warm_up()
             helper.wait()
