@@ -16,7 +16,7 @@ from qt_core.signal.tape import BUY, HOLD, N_CLASSES, N_MODELS, SELL, SignalTape
 from research.crosscheck.case import STOP, TARGET, TRADE_DT, Case, Trades, open_trade
 
 EQUITY_USD = 1e9  # never binds
-LEVERAGE = 3.0
+LEVERAGE = 1.0  # liquidation is then out of reach even in a crash bar without protection (2021-05-19 took 3x)
 
 
 def config_dict(setup: Any, entry_bar_tested: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from research.crosscheck.compare import compare
 from research.crosscheck.harness import Run, Setup, crosscheck, frictionless, load_complete, make_cases
 from research.crosscheck.reference import Rules, run_reference
 
-from .tables import CASES, TABLES, random_case
+from .tables import CASES, QUIET, TABLES, case_of, random_case
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,14 @@ def test_frictionless_drops_everything_the_peers_do_not_model(market: Market) ->
     assert not bare.specs["tick_size"].any()
     assert np.array_equal(bare.mark_high, bare.high)
     assert np.array_equal(bare.close, market.close)
+
+
+def test_a_crash_in_an_unprotected_entry_bar_does_not_liquidate() -> None:
+    bars = (QUIET, (100.0, 101.0, 55.0, 60.0), (60.0, 61.0, 59.0, 60.0), QUIET, QUIET, QUIET)
+    case = case_of("crash", bars, {0: 1})
+    setup = Setup(stop_fraction=0.02, target_fraction=0.04, fee_rate=0.001, notional_usd=300.0)
+    (trades,) = engine.run(frictionless(market_of([case])), [case], setup, entry_bar_tested=False)
+    assert [(int(r["exit_bar"]), float(r["exit_price"])) for r in trades] == [(2, 60.0)]
 
 
 def test_a_liquidation_would_not_be_compared(market: Market) -> None:
