@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 ENTRIES = ("run", "update", "rule_rows")  # the compiled entry points a backtest calls
 EXPECTED_S = 45  # on two cores of 2023; a busy machine takes longer
@@ -29,10 +30,7 @@ def compile_kernels(say: Callable[[str], None]) -> float:
         warm_up()
         return time.perf_counter() - start
     say(f"compiling (once, about {EXPECTED_S} s) ...")
-    command = [sys.executable, "-c", f"import {__name__} as w; w.compile_features()"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    # a session of its own: Ctrl-C reaches this process alone, which then ends the helper
-    with subprocess.Popen(command, start_new_session=True, **quiet) as helper:
+    with _helper() as helper:
         try:
             warm_up()
             helper.wait()
@@ -43,6 +41,21 @@ def compile_kernels(say: Callable[[str], None]) -> float:
     taken = time.perf_counter() - start
     say(f"compiled in {taken:.0f} s")
     return taken
+
+
+def _helper() -> "subprocess.Popen[bytes]":
+    """Start a process that compiles the indicator and rule kernels of these very sources.
+
+    It has a session of its own, so that Ctrl-C reaches this process alone, which then ends it.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    code = f"import sys; sys.path.insert(0, {root!r}); from {__name__} import compile_features as c; c()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def compile_features() -> None:
