@@ -40,7 +40,7 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
         "governor": {"max_margin_usd": 1000.0, "max_leverage": 10.0},
     },
 }
-DATA_KEYS = ("folder", "root", "symbols", "timeframe", "start", "end", "detail", "simulated")
+DATA_KEYS = ("folder", "root", "symbols", "timeframe", "start", "end", "detail", "missing_bracket", "simulated")
 SIMULATED_KEYS = ("n_symbols", "n_bars", "seed")
 SIGNAL_KEYS = ("source", "rules")
 TOP_KEYS = ("profile", "seed", "data", "signals", *SECTIONS)
