@@ -249,8 +249,10 @@ def make_market(
     _check_prices(names, time, cols, valid)
     qv, estimated = _quote_volume(quote_volume, order, cols, valid)
     marks, known = _marks(mark, order, cols, valid)
+    _check_bars(names, time, {k: marks[f"mark_{k}"] for k in ("open", "high", "low", "close")}, valid, "mark ")
     f_time, f_sym, f_rate = _funding(funding, order, n)
     specs = default_specs(n) if specs is None else specs[order].copy()
+    _check_ticks(names, specs, cols["low"])
     brackets = default_brackets(n) if brackets is None else brackets[order].copy()
     specs["n_brackets"] = np.sum(np.isfinite(brackets["notional_floor"]), axis=1)
     return Market(
@@ -294,18 +296,37 @@ def _check_times(time: IntArray, timeframe_ms: int) -> None:
 
 
 def _check_prices(names: tuple[str, ...], time: IntArray, cols: dict[str, FloatArray], valid: BoolArray) -> None:
+    _check_bars(names, time, cols, valid, "")
+    _raise_first(names, time, "negative volume", (cols["volume"] < 0.0) & valid, "volume >= 0")
+
+
+def _check_bars(
+    names: tuple[str, ...], time: IntArray, cols: dict[str, FloatArray], valid: BoolArray, prefix: str
+) -> None:
     o, h, lo, c = cols["open"], cols["high"], cols["low"], cols["close"]
     checks = (
         ("price not positive", (lo <= 0.0) | (o <= 0.0) | (c <= 0.0) | (h <= 0.0), "prices above 0"),
         ("high below low", h < lo, "high >= low"),
         ("open or close outside low..high", (o > h) | (c > h) | (o < lo) | (c < lo), "low <= open, close <= high"),
-        ("negative volume", cols["volume"] < 0.0, "volume >= 0"),
     )
     for what, mask, expected in checks:
-        hits = np.argwhere(mask & valid)
-        if len(hits):
-            t, i = int(hits[0][0]), int(hits[0][1])
-            raise DataError(f"{names[i]} bar {t} ({utc_text(time[t])}): {what}; expected {expected}")
+        _raise_first(names, time, prefix + what, mask & valid, expected)
+
+
+def _raise_first(names: tuple[str, ...], time: IntArray, what: str, mask: BoolArray, expected: str) -> None:
+    hits = np.argwhere(mask)
+    if len(hits):
+        t, i = int(hits[0][0]), int(hits[0][1])
+        raise DataError(f"{names[i]} bar {t} ({utc_text(time[t])}): {what}; expected {expected}")
+
+
+def _check_ticks(names: tuple[str, ...], specs: npt.NDArray[Any], low: FloatArray) -> None:
+    """A tick as large as the price would round prices to zero: the specs are another contract's."""
+    for i, name in enumerate(names):
+        lowest = float(np.nanmin(low[:, i], initial=np.inf))
+        if specs["tick_size"][i] >= lowest:
+            tick = specs["tick_size"][i]
+            raise DataError(f"{name}: tick_size {tick:g}; expected less than its lowest price {lowest:g}")
 
 
 def _quote_volume(

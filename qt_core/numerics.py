@@ -35,12 +35,25 @@ def clip(x: float, lo: float, hi: float) -> float:
 
 
 @kernel
+def times_step(n: float, step: float) -> float:
+    """``n`` steps as the double that the decimal number reads as: 57 x 0.01 is 0.57, not 0.5700000000000001.
+
+    A trigger that lies a hair beside the price on the tape would miss a touch.
+    """
+    if 0.0 < step < 1.0:
+        per_unit = math.floor(1.0 / step + 0.5)
+        if abs(per_unit * step - 1.0) <= REL_TOL:
+            return n / per_unit
+    return n * step
+
+
+@kernel
 def floor_step(x: float, step: float) -> float:
     """Largest multiple of ``step`` not above ``x`` (tolerant); ``step <= 0`` means no rounding."""
     if step <= 0.0:
         return x
     n = x / step
-    return math.floor(n + REL_TOL * (1.0 + abs(n))) * step
+    return times_step(math.floor(n + REL_TOL * (1.0 + abs(n))), step)
 
 
 @kernel
@@ -49,4 +62,4 @@ def ceil_step(x: float, step: float) -> float:
     if step <= 0.0:
         return x
     n = x / step
-    return math.ceil(n - REL_TOL * (1.0 + abs(n))) * step
+    return times_step(math.ceil(n - REL_TOL * (1.0 + abs(n))), step)

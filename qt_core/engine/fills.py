@@ -9,10 +9,10 @@ from qt_core.codes import (
     EV_FILL,
     EV_LIQUIDATION,
     EV_REJECT,
-    EXIT_LIQUIDATION,
-    EXIT_SETTLED,
     INSUFFICIENT_MARGIN,
+    LIQUIDATED,
     OK,
+    SETTLED,
     TAG_NONE,
 )
 from qt_core.engine import ledger
@@ -199,14 +199,14 @@ def close_position(
     qty = abs(v.qty)
     side = -1 if v.qty > 0.0 else 1
     booked = ledger.book_reduce(venue.fund[0], v, qty, price, fee, p.margin_mode == 1)
-    kind = EV_LIQUIDATION if reason == EXIT_LIQUIDATION else EV_FILL
+    kind = EV_LIQUIDATION if reason == LIQUIDATED else EV_FILL
     _report(venue, event, kind, bars.time[f], i, booked, qty, price)
     e = event[0]
     e.reference_price = price
     e.side = side
     e.reason = reason
     e.done = 1
-    if reason == EXIT_LIQUIDATION:
+    if reason == LIQUIDATED:
         venue.fund[0].n_liquidations += 1
     revalue(p, venue, bars, i)
 
@@ -219,13 +219,13 @@ def liquidate(p: Any, venue: Any, bars: Any, f: int, i: int, price: float, event
     backing = fund.free_usd + fund.margin_usd if p.margin_mode == 1 else v.margin_usd
     left = backing + v.qty * (price - v.avg_price)
     fee = min(abs(v.qty) * price * p.liquidation_fee, max(left, 0.0))
-    close_position(p, venue, bars, f, i, price, fee, EXIT_LIQUIDATION, event)
+    close_position(p, venue, bars, f, i, price, fee, LIQUIDATED, event)
 
 
 @kernel
 def settle(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> None:
     """Settle at the last known mark, without fee: the contract stopped trading."""
-    close_position(p, venue, bars, f, i, venue.symbol[i].last_mark, 0.0, EXIT_SETTLED, event)
+    close_position(p, venue, bars, f, i, venue.symbol[i].last_mark, 0.0, SETTLED, event)
 
 
 @kernel

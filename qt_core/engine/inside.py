@@ -12,6 +12,8 @@ from qt_core.codes import LIMIT, POST_ONLY, TAKE_PROFIT, TRIGGERED, WORKING
 from qt_core.engine import fills, ledger
 from qt_core.engine.orders import is_trigger, refresh_watch
 
+ROUNDING = 1e-12  # relative error of a price less a few ticks: 0.3 - 0.1 is 0.19999999999999998 and still one tick
+
 
 class Hits(NamedTuple):
     """What the bar reaches, as order slots."""
@@ -33,7 +35,7 @@ def _reached(p: Any, bars: Any, f: int, i: int, rising: bool, level: float) -> b
 @kernel
 def _limit_fills(p: Any, bars: Any, f: int, i: int, o: Any) -> bool:
     """A resting limit needs a trade-through of ``through_ticks``."""
-    beyond = p.through_ticks * bars.specs[i].tick_size
+    beyond = p.through_ticks * bars.specs[i].tick_size - ROUNDING * o.price
     if o.side > 0:
         return bool(bars.low[f, i] <= o.price - beyond)
     return bool(bars.high[f, i] >= o.price + beyond)
@@ -86,11 +88,13 @@ def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
         o = venue.orders[i, k]
         if o.status != WORKING or o.cancel != 0 or o.fresh != 0 or o.active_ms > bars.time[f]:
             continue
+        if o.reduce_only != 0 and v.qty * o.side >= 0.0:
+            continue
         if o.kind == LIMIT or o.kind == POST_ONLY:
             if limit < 0 and _limit_fills(p, bars, f, i, o):
                 limit = k
             continue
-        if not is_trigger(o.kind) or (o.reduce_only != 0 and v.qty * o.side >= 0.0):
+        if not is_trigger(o.kind):
             continue
         is_target = o.kind == TAKE_PROFIT
         rising = (o.side > 0) != is_target
@@ -142,6 +146,36 @@ def _stop_before(venue: Any, i: int, h: Hits) -> bool:
 
 
 @kernel
+def _below_maintenance(venue: Any, bars: Any, f: int) -> bool:
+    """True where a cross account's balance at the closing marks is less than its maintenance margin."""
+    fund = venue.fund[0]
+    balance = fund.free_usd + fund.margin_usd
+    for k in range(fund.n_active):
+        j = venue.active[k]
+        w = venue.symbol[j]
+        if w.qty != 0.0:
+            mark = bars.mark_close[f, j] if bars.valid[f, j] else w.last_mark
+            held = ledger.maintenance_margin(bars.brackets, bars.specs[j].n_brackets, j, abs(w.qty) * mark)
+            balance += w.qty * (mark - w.avg_price) - held
+    return bool(balance < 0.0)
+
+
+@kernel
+def cross_close(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
+    """Close mark of a cross account: symbol by symbol is liquidated there until the balance holds.
+
+    Inside the bar each position was tested with the others at their opening marks; together they may have lost more.
+    """
+    v = venue.symbol[i]
+    if v.qty == 0.0 or not _below_maintenance(venue, bars, f):
+        return False
+    mark = bars.mark_close[f, i] if bars.valid[f, i] else v.last_mark
+    fills.liquidate(p, venue, bars, f, i, mark, event)
+    event[0].inside = 1
+    return True
+
+
+@kernel
 def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
     """The next thing that happens to symbol ``i`` inside bar ``f``; True where an event was written."""
     if not bars.valid[f, i]:
@@ -161,9 +195,6 @@ def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> boo
     if adverse and not (ambiguous and p.intrabar == 1):
         if _stop_before(venue, i, h):
             found = _trigger_fill(p, venue, bars, f, i, h.stop, event)
-        else:
-            _liquidate_at(p, venue, bars, f, i, h.liquidation, event)
-            found = True
     elif h.target >= 0:
         found = _trigger_fill(p, venue, bars, f, i, h.target, event)
     elif h.limit >= 0:
@@ -172,6 +203,9 @@ def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> boo
         found = fills.execute(p, venue, bars, f, i, h.limit, o.price, o.price, 1, event)
         if found and opening:
             v.inside_ms = bars.time[f] + 1
+    if not found and h.liquidation > 0.0:  # also where a stop triggered and the bar had no volume left for it
+        _liquidate_at(p, venue, bars, f, i, h.liquidation, event)
+        found = True
     if not found:
         refresh_watch(venue, i)
     else:

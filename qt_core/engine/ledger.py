@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from qt_core._jit import kernel
 
+ANY_PRICE = 1e-300  # a short that is under water at every price: each mark lies beyond this one
 EDGE = 1e-12  # relative tolerance at a bracket's edge, where both brackets give the same margin
 
 
@@ -40,7 +41,7 @@ def maintenance_margin(brackets: Any, n_brackets: int, i: int, notional: float) 
 
 @kernel
 def liquidation_price(brackets: Any, n_brackets: int, i: int, qty: float, entry: float, backing: float) -> float:
-    """Mark price at which ``backing + unrealised = maintenance margin``; 0 where there is none.
+    """Mark price at which ``backing + unrealised = maintenance margin``; 0 where a long has none.
 
     ``backing`` is the isolated margin, or for cross the wallet plus the others' unrealised profit less their
     maintenance. The margin function is continuous and piecewise linear in the price, so one bracket holds the root.
@@ -57,8 +58,8 @@ def liquidation_price(brackets: Any, n_brackets: int, i: int, qty: float, entry:
             price = (size * entry + backing + b.cum) / (size * (1.0 + b.maintenance_rate))
         notional = size * price
         if notional <= b.notional_cap * (1.0 + EDGE) and notional >= b.notional_floor * (1.0 - EDGE):
-            return max(price, 0.0)
-    return max(price, 0.0)
+            break
+    return max(price, 0.0 if qty > 0.0 else ANY_PRICE)
 
 
 class Booked(NamedTuple):
@@ -104,14 +105,19 @@ def book_reduce(fund: Any, v: Any, qty: float, price: float, fee: float, cross: 
 
 
 @kernel
-def book_funding(fund: Any, v: Any, mark: float, rate: float) -> float:
-    """Settle funding on the quantity held: longs pay a positive rate. Returns the amount received (negative: paid), USD.
+def book_funding(fund: Any, v: Any, mark: float, rate: float, cross: bool) -> float:
+    """Settle funding on the quantity held: longs pay a positive rate. Returns the amount received (USD, < 0 = paid).
 
-    Paid from the free balance first, then from the position's own margin (the exchange's order), then by insurance.
+    Paid from the free balance first, then from the position's own margin (the exchange's order), then by insurance; in
+    a cross account from the whole wallet.
     """
     amount = -v.qty * mark * rate
     fund.free_usd += amount
-    if fund.free_usd < 0.0:
+    if cross:
+        missing = max(0.0, -(fund.free_usd + fund.margin_usd))
+        amount += missing
+        fund.free_usd += missing
+    elif fund.free_usd < 0.0:
         from_margin = min(-fund.free_usd, v.margin_usd)
         v.margin_usd -= from_margin
         fund.margin_usd -= from_margin

@@ -1,8 +1,9 @@
 """One bar at the venue, one event at a time (SPEC section 8, "Order of events in a bar").
 
 ``begin_bar`` finds the symbols something may happen to; ``match_next`` walks the phases funding -> gapped stops and
-targets -> cancels -> market orders at the open -> inside the bar, and returns after each event so that the chain can
-answer it (protection placed on a fill works in the same bar); ``end_bar`` moves trailing stops and tidies the lists.
+targets -> cancels -> market orders at the open -> inside the bar -> close mark, and returns after each event so that
+the chain can answer it (protection placed on a fill works in the same bar); ``end_bar`` moves trailing stops and tidies
+the lists.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ from qt_core.codes import (
     EV_FUNDING,
     EV_REJECT,
     EXPIRED,
+    FLAT,
     IOC,
     IOC_UNFILLED,
     LIMIT,
@@ -27,10 +29,18 @@ from qt_core.codes import (
     WORKING,
 )
 from qt_core.engine import fills, ledger
-from qt_core.engine.inside import inside_bar
-from qt_core.engine.orders import is_trigger, list_remove, needs_taker, passed, refresh_watch, trailing_trigger
+from qt_core.engine.inside import cross_close, inside_bar
+from qt_core.engine.orders import (
+    is_trigger,
+    list_insert,
+    list_remove,
+    needs_taker,
+    passed,
+    refresh_watch,
+    trailing_trigger,
+)
 
-P_FUNDING, P_GAPS, P_CANCELS, P_OPEN, P_INSIDE, P_DONE = 0, 1, 2, 3, 4, 5
+P_FUNDING, P_GAPS, P_CANCELS, P_OPEN, P_INSIDE, P_CLOSE, P_DONE = 0, 1, 2, 3, 4, 5, 6
 
 
 @kernel
@@ -66,7 +76,7 @@ def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
 
 
 @kernel
-def _funding(venue: Any, bars: Any, f: int, event: Any) -> bool:
+def _funding(p: Any, venue: Any, bars: Any, f: int, event: Any) -> bool:
     """Next funding settlement due at this bar's open on a position held before it."""
     fund = venue.fund[0]
     while fund.funding_cursor < bars.funding_start[f + 1]:
@@ -77,7 +87,11 @@ def _funding(venue: Any, bars: Any, f: int, event: Any) -> bool:
         if v.qty == 0.0:
             continue
         mark = bars.mark_open[f, i] if bars.valid[f, i] else v.last_mark
-        amount = ledger.book_funding(fund, v, mark, bars.funding_rate[k])
+        margin = v.margin_usd
+        amount = ledger.book_funding(fund, v, mark, bars.funding_rate[k], p.margin_mode == 1)
+        if v.margin_usd != margin:  # its liquidation price has moved, maybe into this bar
+            fills.revalue(p, venue, bars, i)
+            fund.n_hot = list_insert(venue.hot, fund.n_hot, i)
         fills.blank_event(venue, event, EV_FUNDING, bars.time[f], i)
         e = event[0]
         e.funding_usd = amount
@@ -181,16 +195,33 @@ def _arriving_limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, event
 
 
 @kernel
-def _at_open(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
-    """Market orders and what is left of triggered ones fill at the open plus slippage; new orders meet the open."""
-    if not bars.valid[f, i] or venue.symbol[i].pending == 0:
-        return False
+def _taker_at_open(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, event: Any) -> bool:
+    """A market order, or what is left of a triggered one, fills at the open; with nothing to reduce it ends."""
+    o = venue.orders[i, k]
+    if o.reduce_only != 0 and venue.symbol[i].qty * o.side >= 0.0:
+        fills.expire(venue, bars.time[f], i, k, FLAT, event)
+        return True
     opening = bars.open[f, i]
-    trigger_price = bars.mark_open[f, i] if p.working_type == 1 else opening
+    price = fills.slipped(p, o.side, opening, bars.specs[i].tick_size)
+    return fills.execute(p, venue, bars, f, i, k, price, opening, 0, event)
+
+
+@kernel
+def _at_open(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
+    """Market orders and what is left of triggered ones fill at the open plus slippage; new orders meet the open.
+
+    What reduces comes before what may open, so that an exit has the bar's volume first.
+    """
+    v = venue.symbol[i]
+    if not bars.valid[f, i] or v.pending == 0:
+        return False
+    trigger_price = bars.mark_open[f, i] if p.working_type == 1 else bars.open[f, i]
     changed = False
-    for k in range(venue.symbol[i].top):
+    top = v.top
+    for n in range(2 * top):
+        k = n if n < top else n - top
         o = venue.orders[i, k]
-        if o.status in (EMPTY, DEAD) or o.active_ms > bars.time[f]:
+        if o.status in (EMPTY, DEAD) or o.active_ms > bars.time[f] or (o.reduce_only != 0) != (n < top):
             continue
         if o.kind == LIMIT or o.kind == IOC or o.kind == POST_ONLY:
             if o.kind == IOC and o.fresh == 0:
@@ -203,12 +234,10 @@ def _at_open(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
             o.fresh = 0
             changed = True
             if is_trigger(o.kind) and passed(o.kind, o.side, o.trigger, trigger_price):
-                if o.reduce_only == 0 or venue.symbol[i].qty * o.side < 0.0:
+                if o.reduce_only == 0 or v.qty * o.side < 0.0:
                     o.status = TRIGGERED
-        if needs_taker(o):
-            price = fills.slipped(p, o.side, opening, bars.specs[i].tick_size)
-            if fills.execute(p, venue, bars, f, i, k, price, opening, 0, event):
-                return True
+        if needs_taker(o) and _taker_at_open(p, venue, bars, f, i, k, event):
+            return True
     if changed:
         refresh_watch(venue, i)
     return False
@@ -219,7 +248,7 @@ def match_next(p: Any, venue: Any, bars: Any, f: int, event: Any) -> bool:
     """Find and book the next event of bar ``f``; False when the bar is over. The event stands in ``event[0]``."""
     fund = venue.fund[0]
     if fund.phase == P_FUNDING:
-        if _funding(venue, bars, f, event):
+        if _funding(p, venue, bars, f, event):
             return True
         fund.phase = P_GAPS
     while fund.phase < P_DONE:
@@ -232,8 +261,10 @@ def match_next(p: Any, venue: Any, bars: Any, f: int, event: Any) -> bool:
                 found = _cancels(venue, bars, f, i, event)
             elif fund.phase == P_OPEN:
                 found = _at_open(p, venue, bars, f, i, event)
-            else:
+            elif fund.phase == P_INSIDE:
                 found = inside_bar(p, venue, bars, f, i, event)
+            elif p.margin_mode == 1:
+                found = cross_close(p, venue, bars, f, i, event)
             if found:
                 return True
             fund.cursor += 1
@@ -250,6 +281,8 @@ def _move_trailing(venue: Any, bars: Any, f: int, i: int) -> None:
         if o.status != WORKING or o.kind != TRAILING:
             continue
         best = bars.high[f, i] if o.side < 0 else bars.low[f, i]
+        if venue.symbol[i].inside_ms == bars.time[f] + 1:
+            best = bars.close[f, i]  # the rest of the bar may lie before the fill
         if o.extreme == 0.0:
             reached = best >= o.activation if o.side < 0 else best <= o.activation
             if not reached:

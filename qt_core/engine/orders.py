@@ -15,6 +15,7 @@ from qt_core.codes import (
     MARKET,
     MAX_ORDERS,
     MAX_QTY,
+    NON_FINITE,
     NOT_APPROVED,
     OK,
     OP_AMEND,
@@ -28,6 +29,7 @@ from qt_core.codes import (
     TRIGGERED,
     WORKING,
 )
+from qt_core.numerics import is_finite
 
 NEVER = np.int64(9223372036854775807)
 
@@ -79,7 +81,8 @@ def refresh_watch(venue: Any, i: int) -> None:
         expiry = min(expiry, o.expire_ms)
         if o.cancel != 0 or o.status == REJECTED:
             ending += 1
-        if o.status != WORKING or o.fresh != 0 or o.cancel != 0 or o.kind == MARKET or o.kind == TRAILING:
+        at_once = o.kind == MARKET or o.kind == IOC or o.kind == TRAILING
+        if at_once or o.status != WORKING or o.fresh != 0 or o.cancel != 0:
             pending += 1
         if o.kind == LIMIT or o.kind == POST_ONLY or o.kind == IOC:
             rising = o.side < 0
@@ -121,6 +124,35 @@ def trailing_trigger(side: int, extreme: float, callback: float) -> float:
 
 
 @kernel
+def _unsound(r: Any) -> bool:
+    """True where a number of the request is missing, infinite or not positive that has to be."""
+    bad = not (is_finite(r.qty) and r.qty > 0.0 and is_finite(r.leverage) and r.leverage > 0.0)
+    if r.kind == LIMIT or r.kind == IOC or r.kind == POST_ONLY:
+        return bad or not (is_finite(r.price) and r.price > 0.0)
+    if r.kind == STOP or r.kind == TAKE_PROFIT:
+        return bad or not (is_finite(r.trigger) and r.trigger > 0.0)
+    if r.kind == TRAILING:
+        return bad or not (is_finite(r.callback) and is_finite(r.activation))
+    return bad
+
+
+@kernel
+def _refusal(specs: Any, r: Any, price: float) -> int:
+    """Reason the exchange would refuse a new order, or OK; reduce-only is exempt from the sizes."""
+    if _unsound(r):
+        return NON_FINITE
+    if r.reduce_only != 0:
+        return OK
+    if r.approved == 0:
+        return NOT_APPROVED
+    if r.qty > specs[r.symbol].max_qty:
+        return MAX_QTY
+    if r.qty < specs[r.symbol].min_qty or r.qty * price < specs[r.symbol].min_notional:
+        return BELOW_MIN_NOTIONAL
+    return OK
+
+
+@kernel
 def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fresh: int) -> None:
     i = r.symbol
     v = venue.symbol[i]
@@ -137,14 +169,7 @@ def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fr
     price = r.price if (r.kind == LIMIT or r.kind == IOC or r.kind == POST_ONLY) else last_close
     if r.kind == STOP or r.kind == TAKE_PROFIT:
         price = r.trigger
-    reason = OK
-    if r.reduce_only == 0:
-        if r.approved == 0:
-            reason = NOT_APPROVED
-        elif r.qty > specs[i].max_qty:
-            reason = MAX_QTY
-        elif r.qty < specs[i].min_qty or r.qty * price < specs[i].min_notional:
-            reason = BELOW_MIN_NOTIONAL
+    reason = _refusal(specs, r, price)
     v.top = max(v.top, slot + 1)
     o = venue.orders[i, slot]
     o.status = REJECTED if reason != OK else WORKING
@@ -174,6 +199,24 @@ def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fr
 
 
 @kernel
+def _amend(o: Any, r: Any, fresh: int) -> None:
+    """New trigger, price, and quantity still to be done; what makes no sense is ignored.
+
+    A limit meets the next open again. An order that may open grows only with approval.
+    """
+    if not (is_finite(r.trigger) and is_finite(r.price) and is_finite(r.qty) and r.qty > 0.0):
+        return
+    if o.status == WORKING:
+        o.trigger = r.trigger
+        o.price = r.price
+        if o.kind == LIMIT or o.kind == POST_ONLY:
+            o.fresh = fresh
+    if o.status == WORKING or o.status == TRIGGERED:
+        free = o.reduce_only != 0 or r.approved != 0
+        o.qty = o.filled + (r.qty if free else min(r.qty, o.qty - o.filled))
+
+
+@kernel
 def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, active_ms: int, fresh: int) -> None:
     """Take one request: place, amend (trigger, price, quantity still to be done) or cancel.
 
@@ -190,11 +233,7 @@ def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, acti
             o = venue.orders[i, k]
             if o.status != EMPTY and o.seq == r.seq:
                 if r.op == OP_AMEND:
-                    if o.status == WORKING:
-                        o.trigger = r.trigger
-                        o.price = r.price
-                    if o.status == WORKING or o.status == TRIGGERED:
-                        o.qty = o.filled + r.qty
+                    _amend(o, r, fresh)
                 elif inside and o.reduce_only != 0:
                     drop_order(venue, i, k)
                 elif inside:

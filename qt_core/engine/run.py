@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qt_core._jit import entry, kernel
-from qt_core.codes import MARKET
+from qt_core.codes import EV_FILL, MARKET
 from qt_core.engine.matching import P_INSIDE, begin_bar, end_bar, match_next
 from qt_core.engine.orders import refresh_watch, submit
 from qt_core.engine.skip import skip_quiet, write_curve
@@ -49,6 +49,17 @@ class Bars(NamedTuple):
 
 
 @kernel
+def _last_price(venue: Any, bars: Any, f: int, i: int, out: Any) -> Any:
+    """Last price known when a request arrives: between bars the close, inside one the symbol's fill or the open."""
+    if not bars.valid[f, i]:
+        return venue.symbol[i].last_close
+    if venue.fund[0].in_bar == 0:
+        return bars.close[f, i]
+    e = out.event[0]
+    return e.price if e.kind == EV_FILL and e.symbol == i else bars.open[f, i]
+
+
+@kernel
 def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
     """Hand the chain's requests to the venue."""
     fund = venue.fund[0]
@@ -56,9 +67,8 @@ def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
     active_ms: Any = bars.time[f] + 1 if inside and p.venue.stops_in_entry_bar == 0 else np.int64(0)
     for k in range(out.n[N_REQUESTS]):
         r = out.requests[k]
-        fresh = 0 if inside and fund.phase == P_INSIDE and r.kind != MARKET else 1
-        close = bars.close[f, r.symbol] if bars.valid[f, r.symbol] else venue.symbol[r.symbol].last_close
-        submit(venue, bars.specs, r, close, inside, active_ms, fresh)
+        fresh = 0 if inside and fund.phase >= P_INSIDE and r.kind != MARKET else 1
+        submit(venue, bars.specs, r, _last_price(venue, bars, f, r.symbol, out), inside, active_ms, fresh)
         if k + 1 == out.n[N_REQUESTS] or out.requests[k + 1].symbol != r.symbol:
             refresh_watch(venue, r.symbol)
     out.n[N_REQUESTS] = 0

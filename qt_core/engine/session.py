@@ -14,12 +14,12 @@ from qt_core.engine.result import Result
 from qt_core.engine.run import Bars, run
 from qt_core.errors import DataError
 from qt_core.features.context import ChainContext, chain_context
-from qt_core.market import Market
+from qt_core.market import Market, span_text
 from qt_core.pipeline import Params, Rows
 from qt_core.signal.tape import SignalTape, check_tape
 from qt_core.state import Out, State, Venue, make_out, make_state, make_venue, records
 
-FUNDING_JITTER_MS = 60_000  # recorded settlement times lie a few ms after the hour; within a minute they count as on it
+FUNDING_JITTER_MS = 60_000  # settlement times lie a few ms off the hour; within less than a minute they count as on it
 _CHUNK = 20_000  # bars between two progress calls
 
 
@@ -41,6 +41,15 @@ class Session:
         return int(self.bars.time.shape[0])
 
 
+def _check_grid(market: Market, fine: Market, decision_ms: int) -> None:
+    """Refuse finer bars that do not cover the market exactly, and decisions that do not fall on closes."""
+    end, fine_end = (int(m.time[-1]) + m.timeframe_ms for m in (market, fine))
+    if fine.symbols != market.symbols or fine.time[0] != market.time[0] or fine_end != end:
+        raise DataError(f"finer bars cover {span_text(fine)}; the market's symbols and {span_text(market)} expected")
+    if decision_ms <= 0 or decision_ms % fine.timeframe_ms != 0:
+        raise DataError(f"decisions every {decision_ms} ms; a multiple of the bars' {fine.timeframe_ms} ms expected")
+
+
 def prepare_bars(market: Market, decide_every_ms: int | None = None) -> Bars:
     """The finest bars of a market and the rows at which decisions fall.
 
@@ -48,6 +57,7 @@ def prepare_bars(market: Market, decide_every_ms: int | None = None) -> Bars:
     """
     fine = market.detail if market.detail is not None else market
     decision_ms = decide_every_ms or market.timeframe_ms
+    _check_grid(market, fine, decision_ms)
     close_ms = fine.time + fine.timeframe_ms
     decision = np.full(fine.n_bars, -1, dtype=np.int64)
     on_grid = np.flatnonzero((close_ms - market.time[0]) % decision_ms == 0)
@@ -116,14 +126,14 @@ def open_session(
     Raises
     ------
     DataError
-        Tape or context of another shape, or fewer decision rows than bars.
+        Tape or context of another shape, or not one row of them per decision bar.
     """
     p = config.params()
     context = chain_context(market) if context is None else context
     bars = prepare_bars(market, decide_every_ms)
     rows = prepare_rows(market, tape, context)
     n_rows = int(bars.decision.max()) + 1
-    if rows.ctx.shape[0] < n_rows:
+    if rows.ctx.shape[0] != n_rows:
         raise DataError(f"chain context has {rows.ctx.shape[0]} rows, expected {n_rows}, one per decision bar")
     return Session(
         params=p,

@@ -188,7 +188,7 @@ def _decide(p: Any, state: Any, rows: Any, t: int, c: Any, out: Any) -> int:
     atr = rows.ctx[t, c.symbol, CTX_ATR_PCT]
     d = dynamic_tpsl.distances(p.tpsl, atr, c.vol_class, c.tpsl_class)
     c.atr_fraction = atr
-    c.sl_fraction = d.sl_fraction
+    c.sl_fraction = max(d.sl_fraction, state.symbol[c.symbol].tick_size / c.price)  # no stop is nearer than a tick
     c.tp_fraction = d.tp_fraction
     count(out, M_TPSL, d.reason)
     a = account_view(state)

@@ -4,8 +4,10 @@ from typing import Any
 
 from qt_core._jit import kernel
 from qt_core.codes import (
+    ENTRY_CLOSED,
     EV_FUNDING,
     EV_LIQUIDATION,
+    EV_REJECT,
     EXIT_LIQUIDATION,
     EXIT_ORDER,
     EXIT_SETTLED,
@@ -17,6 +19,7 @@ from qt_core.codes import (
     OP_AMEND,
     OP_CANCEL,
     OP_NEW,
+    SETTLED,
     STOP,
     TAG_EXIT,
     TAG_SL,
@@ -126,11 +129,22 @@ def _enlarge(state: Any, s: Any, e: Any, out: Any) -> None:
 
 
 @kernel
+def _protect_again(state: Any, s: Any, e: Any, out: Any) -> None:
+    """A stop or target that is over, while a position is left: the same again for the rest."""
+    if e.seq == s.sl_seq:
+        r = request(state, out, e.time_ms, OP_NEW, e.symbol, 0, STOP, -s.side, TAG_SL, abs(s.qty), s.sl_price)
+        s.sl_seq = r.seq
+    else:
+        r = request(state, out, e.time_ms, OP_NEW, e.symbol, 0, TAKE_PROFIT, -s.side, TAG_TP, abs(s.qty), s.tp_price)
+        s.tp_seq = r.seq
+
+
+@kernel
 def exit_reason(s: Any, e: Any) -> int:
     """Why the position was closed, from the order that closed it."""
     if e.kind == EV_LIQUIDATION:
         return EXIT_LIQUIDATION
-    if e.reason == EXIT_SETTLED:
+    if e.reason == SETTLED:
         return EXIT_SETTLED
     if e.tag == TAG_SL:
         return EXIT_TRAILING if s.trail_active != 0 else EXIT_STOP
@@ -197,6 +211,8 @@ def _close(state: Any, s: Any, e: Any, out: Any) -> None:
 
 @kernel
 def _reduce(state: Any, s: Any, e: Any, out: Any) -> None:
+    """A part is closed: what is left of the entry ends with the first, what is left of the position stays protected."""
+    first = s.exit_qty == 0.0
     s.exit_qty += e.qty
     s.exit_value += e.qty * e.price
     s.qty += e.side * e.qty
@@ -204,6 +220,12 @@ def _reduce(state: Any, s: Any, e: Any, out: Any) -> None:
     s.insurance_usd += e.insurance_usd
     if abs(s.qty) <= DUST * s.entry_qty:
         _close(state, s, e, out)
+        return
+    if first and s.pending_seq != 0:
+        request(state, out, e.time_ms, OP_CANCEL, e.symbol, s.pending_seq, MARKET, 0, 0, 0.0, 0.0)
+        count(out, M_VENUE, ENTRY_CLOSED)
+    if e.done != 0 and (e.seq == s.sl_seq or e.seq == s.tp_seq):
+        _protect_again(state, s, e, out)
 
 
 @kernel
@@ -251,18 +273,23 @@ def on_funding(state: Any, e: Any, out: Any) -> None:
 
 @kernel
 def on_order_end(state: Any, e: Any, out: Any) -> None:
-    """An order was cancelled or refused. Lost protection of an open position is asked for again at once."""
+    """An order was cancelled or refused.
+
+    A cancelled stop or target of an open position is asked for again at once. A refused stop would be refused again:
+    the position is closed instead; a refused target is done without.
+    """
     s = state.symbol[e.symbol]
     log_event(out, e.time_ms, e.symbol, e.kind, e.tag, e.reason, e.seq, s.trade_id, e.qty, 0.0)
     count(out, M_VENUE, e.reason)
     if e.seq == s.pending_seq and e.seq != 0:
         release_pending(state, s)
-    elif s.qty != 0.0 and e.seq == s.sl_seq:
-        r = request(state, out, e.time_ms, OP_NEW, e.symbol, 0, STOP, -s.side, TAG_SL, abs(s.qty), s.sl_price)
-        s.sl_seq = r.seq
-    elif s.qty != 0.0 and e.seq == s.tp_seq:
-        r = request(state, out, e.time_ms, OP_NEW, e.symbol, 0, TAKE_PROFIT, -s.side, TAG_TP, abs(s.qty), s.tp_price)
-        s.tp_seq = r.seq
+    elif s.qty != 0.0 and (e.seq == s.sl_seq or e.seq == s.tp_seq):
+        if e.kind != EV_REJECT:
+            _protect_again(state, s, e, out)
+        elif e.seq == s.sl_seq:
+            exit_now(state, e.symbol, e.time_ms, out)
+        else:
+            s.tp_seq = 0
 
 
 @kernel

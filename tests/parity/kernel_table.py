@@ -157,7 +157,7 @@ def _ledger(g: Draw) -> Iterator[tuple[str, Any]]:
     calls: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
         ("book_open", lambda f, v: ledger.book_open(f, v, 1 if qty > 0 else -1, part, move, 1.5, 5.0)),
         ("book_reduce", lambda f, v: ledger.book_reduce(f, v, part, move, 1.5, bool(g.random() < 0.5))),
-        ("book_funding", lambda f, v: (ledger.book_funding(f, v, move, float(g.uniform(-0.5, 0.5))),)),
+        ("book_funding", lambda f, v: (ledger.book_funding(f, v, move, float(g.uniform(-0.5, 0.5)), qty > 10.0),)),
     )
     for name, call in calls:
         fund, v = _account(g, qty, price)
@@ -181,6 +181,7 @@ def _numerics(g: Draw) -> Iterator[tuple[str, Any]]:
     x, step = float(g.uniform(-1e4, 1e4)), float(g.choice([0.0, 0.1, 0.003, 1e-8]))
     x = round(x / 0.1) * 0.1 if g.random() < 0.5 else x
     yield "numerics.floor_step", (numerics.floor_step(x, step),)
+    yield "numerics.times_step", (numerics.times_step(float(round(x)), step),)
     yield "numerics.ceil_step", (numerics.ceil_step(x, step),)
     yield "numerics.safe_div", (numerics.safe_div(x, float(g.choice([0.0, 3.0, np.nan])), -1.0),)
     yield "numerics.clip", (numerics.clip(_maybe_nan(g, x), -10.0, 10.0),)
