@@ -90,6 +90,7 @@ def load_config_market(config: "Config") -> "Market":
         folder=folders.get("folder"),
         detail_timeframe=detail,
         simulated=simulated,
+        missing_bracket=_missing_bracket(data.get("missing_bracket", "error"), where),
     )
 
 
@@ -106,6 +107,12 @@ def _text(value: Any, key: str, where: str) -> "str | None":
     if value is not None and not isinstance(value, str):
         raise ConfigError(f"{where}: data.{key}: {value!r}; expected a timeframe such as 1h")
     return value
+
+
+def _missing_bracket(value: Any, where: str) -> str:
+    if value not in ("error", "conservative"):
+        raise ConfigError(f"{where}: data.missing_bracket: {value!r}; expected error or conservative")
+    return str(value)
 
 
 def _simulated(value: Any, where: str, detail: "str | None") -> dict[str, int]:

@@ -89,6 +89,10 @@ BAD_CONFIGS = {
     "two folders": ({"data": {**DATA, "root": "candles"}}, ["root", "folder", "expected"]),
     "unset variable": ({"data": {**DATA, "folder": "${QT_NO_SUCH}/x"}}, ["bad.yaml", "data.folder", "QT_NO_SUCH"]),
     "symbols of numbers": ({"data": {**DATA, "symbols": [1]}}, ["bad.yaml", "data.symbols", "expected"]),
+    "unknown stand-in": (
+        {"data": {**DATA, "missing_bracket": "any"}},
+        ["bad.yaml", "data.missing_bracket", "conservative"],
+    ),
     "unknown section": ({"data": DATA, "tspl": {}}, ["bad.yaml", "unknown key 'tspl'", "did you mean 'tpsl'"]),
     "unknown key": ({"data": DATA, "risk": {"max_levrage": 3}}, ["bad.yaml", "risk.max_levrage", "max_leverage"]),
     "out of range": ({"data": DATA, "tpsl": {"sl_anchor": 9}}, ["bad.yaml", "tpsl.sl_anchor", "9", "expected"]),
@@ -162,6 +166,14 @@ def test_the_process_exits_with_2_and_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
     assert "BUSDT.parquet" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_missing_bracket_has_a_named_stand_in_where_asked_for(call, tmp_path):
+    without_bracket(tmp_path / "candles")
+    config = write_config(tmp_path / "good.yaml", {"data": {**DATA, "missing_bracket": "conservative"}})
+    done = call("backtest", config)
+    assert done.code == 0
+    assert "no leverage bracket of BUSDT" in " ".join(done.out.split())
 
 
 def test_sound_files_beside_the_configuration_are_found(call, tmp_path, monkeypatch):
