@@ -1,25 +1,54 @@
-"""How one order fills: price, slippage, participation, refusals, and what the event says (SPEC section 8)."""
+"""How one thing at the venue is booked: price, slippage, participation, refusals, and what the event says (SPEC 8).
 
-from typing import Any
+The finders of ``matching`` and ``inside`` say what happens next as a ``Found``; ``act`` books it and writes the event.
+Everything that changes a position goes through that one place, which also keeps the compiled loop small.
+"""
+
+from typing import Any, NamedTuple
 
 from qt_core._jit import kernel
 from qt_core.codes import (
     BRACKET_LEVERAGE,
+    EMPTY,
     EV_CANCEL,
     EV_FILL,
+    EV_FUNDING,
     EV_LIQUIDATION,
     EV_REJECT,
     INSUFFICIENT_MARGIN,
     LIQUIDATED,
     OK,
-    SETTLED,
     TAG_NONE,
 )
 from qt_core.engine import ledger
-from qt_core.engine.orders import drop_order, refresh_watch
+from qt_core.engine.orders import list_insert, refresh_watch
 from qt_core.numerics import ceil_step, floor_step
 
 DUST = 1e-9  # remaining quantity below this fraction of the order counts as done
+
+# what a finder found: nothing; no event but levels to refresh; a fill; an order that ends; a position closed outside the
+# order book; a funding settlement; an order that found no free slot
+NOTHING, LOOK, FILL, CANCEL, REJECT, CLOSE, FUND, OVERFLOW = 0, 1, 2, 3, 4, 5, 6, 7
+
+
+class Found(NamedTuple):
+    """The next thing that happens to a symbol."""
+
+    action: int
+    slot: int  # order, or row of the funding events
+    qty: float
+    price: float
+    reference: float  # price before slippage
+    reason: int
+    maker: int
+    inside: int  # 1 = between open and close
+    ambiguous: int
+
+
+@kernel
+def found(action: int, slot: int, reason: int) -> Found:
+    """Something without a price."""
+    return Found(action, slot, 0.0, 0.0, 0.0, reason, 0, 0, 0)
 
 
 @kernel
@@ -27,6 +56,13 @@ def slipped(p: Any, side: int, reference: float, tick: float) -> float:
     """Taker price: ``reference`` worsened by slippage and rounded to the tick against the order."""
     price = reference * (1.0 + side * p.slippage)
     return ceil_step(price, tick) if side > 0 else floor_step(price, tick)
+
+
+@kernel
+def taker(p: Any, bars: Any, i: int, k: int, o: Any, qty: float, reference: float, inside: int) -> Found:
+    """A taker fill of order ``k`` at ``reference`` plus slippage."""
+    price = slipped(p, o.side, reference, bars.specs[i].tick_size)
+    return Found(FILL, k, qty, price, reference, OK, 0, inside, 0)
 
 
 @kernel
@@ -40,20 +76,28 @@ def room(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
 
 
 @kernel
-def _take_room(venue: Any, bars: Any, f: int, i: int, qty: float) -> None:
+def fill_quantity(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any) -> float:
+    """Quantity that could fill now: what remains, within participation and, where it reduces, the position."""
     v = venue.symbol[i]
-    if v.volume_ms != bars.time[f] + 1:
-        v.volume_ms = bars.time[f] + 1
+    qty = min(o.qty - o.filled, room(p, venue, bars, f, i))
+    if v.qty * o.side < 0.0:
+        return min(qty, abs(v.qty))
+    return qty if o.reduce_only == 0 else 0.0
+
+
+@kernel
+def _take_room(v: Any, time_ms: int, qty: float) -> None:
+    if v.volume_ms != time_ms + 1:
+        v.volume_ms = time_ms + 1
         v.volume_used = 0.0
     v.volume_used += qty
 
 
 @kernel
-def blank_event(venue: Any, event: Any, kind: int, time_ms: int, i: int) -> None:
-    """Start an event of ``kind``: balances as they stand, everything else zero."""
-    fund = venue.fund[0]
+def _blank(event: Any, time_ms: int, i: int) -> None:
+    """Start an event: everything zero but whose and when."""
     e = event[0]
-    e.kind = kind
+    e.kind = 0
     e.time_ms = time_ms
     e.symbol = i
     e.qty = 0.0
@@ -63,8 +107,6 @@ def blank_event(venue: Any, event: Any, kind: int, time_ms: int, i: int) -> None
     e.realised_usd = 0.0
     e.insurance_usd = 0.0
     e.funding_usd = 0.0
-    e.wallet_usd = fund.free_usd + fund.margin_usd
-    e.margin_usd = venue.symbol[i].margin_usd
     e.value = 0.0
     e.seq = 0
     e.side = 0
@@ -75,24 +117,6 @@ def blank_event(venue: Any, event: Any, kind: int, time_ms: int, i: int) -> None
     e.inside = 0
     e.command = 0
     e.done = 0
-
-
-@kernel
-def end_order(venue: Any, event: Any, kind: int, time_ms: int, i: int, k: int, reason: int) -> None:
-    """Free slot ``k`` and report it as cancelled or rejected."""
-    o = venue.orders[i, k]
-    blank_event(venue, event, kind, time_ms, i)
-    e = event[0]
-    e.seq = o.seq
-    e.side = o.side
-    e.tag = o.tag
-    e.qty = o.qty - o.filled
-    e.reason = reason
-    e.done = 1
-    if kind == EV_REJECT:
-        venue.fund[0].n_rejected += 1
-    drop_order(venue, i, k)
-    refresh_watch(venue, i)
 
 
 @kernel
@@ -109,126 +133,152 @@ def opening_refusal(venue: Any, bars: Any, i: int, o: Any, qty: float, price: fl
 
 
 @kernel
-def revalue(p: Any, venue: Any, bars: Any, i: int) -> None:
-    """Liquidation price and watch levels after the position changed. Cross prices are solved bar by bar instead."""
-    v = venue.symbol[i]
-    if p.margin_mode == 0:
-        v.liquidation_price = ledger.liquidation_price(
-            bars.brackets, bars.specs[i].n_brackets, i, v.qty, v.avg_price, v.margin_usd
-        )
-    refresh_watch(venue, i)
-
-
-@kernel
-def _report(venue: Any, event: Any, kind: int, time_ms: int, i: int, booked: Any, qty: float, price: float) -> None:
-    fund = venue.fund[0]
+def _book_totals(fund: Any, e: Any, booked: Any) -> None:
     fund.fee_usd += booked.fee_usd
     fund.realised_usd += booked.realised_usd
     fund.insurance_usd += booked.insurance_usd
     fund.n_fills += 1
-    blank_event(venue, event, kind, time_ms, i)
-    e = event[0]
-    e.qty = qty
-    e.price = price
     e.fee_usd = booked.fee_usd
     e.realised_usd = booked.realised_usd
     e.insurance_usd = booked.insurance_usd
 
 
 @kernel
-def execute(
-    p: Any, venue: Any, bars: Any, f: int, i: int, k: int, price: float, reference: float, maker: int, event: Any
-) -> bool:
-    """Fill order ``k`` of symbol ``i`` at ``price`` as far as quantity, position and participation allow.
-
-    Returns True where an event was written: a fill, or the refusal of an opening order.
-    """
-    o = venue.orders[i, k]
+def _fill(p: Any, venue: Any, bars: Any, i: int, o: Any, a: Any, e: Any) -> int:
+    """Book a fill; returns the reason where the exchange refuses it (an opening order only)."""
     v = venue.symbol[i]
-    remaining = o.qty - o.filled
-    opposite = v.qty * o.side < 0.0
-    qty = min(remaining, room(p, venue, bars, f, i))
-    if opposite:
-        qty = min(qty, abs(v.qty))
-    elif o.reduce_only != 0:
-        return False
-    if qty <= 0.0:
-        return False
-    fee = qty * price * (p.maker_fee if maker != 0 else p.taker_fee)
-    time_ms = bars.time[f]
     fund = venue.fund[0]
-    if not opposite:
-        reason = opening_refusal(venue, bars, i, o, qty, price, fee)
+    fee = a.qty * a.price * (p.maker_fee if a.maker != 0 else p.taker_fee)
+    if v.qty * o.side >= 0.0:
+        reason = opening_refusal(venue, bars, i, o, a.qty, a.price, fee)
         if reason != OK:
-            end_order(venue, event, EV_REJECT, time_ms, i, k, reason)
-            return True
-        booked = ledger.book_open(fund, v, o.side, qty, price, fee, o.leverage)
+            return reason
+        booked = ledger.book_open(fund, v, o.side, a.qty, a.price, fee, o.leverage)
+        if a.inside != 0 and a.maker != 0:
+            v.inside_ms = e.time_ms + 1
     else:
-        booked = ledger.book_reduce(fund, v, qty, price, fee, p.margin_mode == 1)
-    _take_room(venue, bars, f, i, qty)
-    slippage = o.side * (price - reference) * qty
-    fund.slippage_usd += slippage
-    if maker != 0:
+        booked = ledger.book_reduce(fund, v, a.qty, a.price, fee, p.margin_mode == 1)
+    _take_room(v, e.time_ms, a.qty)
+    fund.slippage_usd += o.side * (a.price - a.reference) * a.qty
+    if a.maker != 0:
         fund.maker_fee_usd += fee
     else:
         fund.taker_fee_usd += fee
-    _report(venue, event, EV_FILL, time_ms, i, booked, qty, price)
-    o.filled += qty
+    _book_totals(fund, e, booked)
+    o.filled += a.qty
     done = o.qty - o.filled <= DUST * o.qty or (o.reduce_only != 0 and v.qty == 0.0)
-    e = event[0]
-    e.reference_price = reference
+    if not done:
+        fund.n_partial += 1
+    e.kind = EV_FILL
+    e.qty = a.qty
+    e.price = a.price
+    e.reference_price = a.reference
+    e.maker = a.maker
+    e.done = 1 if done else 0
+    return OK
+
+
+@kernel
+def _close_position(p: Any, venue: Any, i: int, a: Any, e: Any) -> None:
+    """Close the whole position outside the order book: liquidation, or settlement of a symbol that stopped trading.
+
+    A liquidation's fee is at most the margin that is left; a settlement costs nothing.
+    """
+    v = venue.symbol[i]
+    fund = venue.fund[0]
+    qty = abs(v.qty)
+    fee = 0.0
+    e.kind = EV_FILL
+    if a.reason == LIQUIDATED:
+        backing = fund.free_usd + fund.margin_usd if p.margin_mode == 1 else v.margin_usd
+        left = backing + v.qty * (a.price - v.avg_price)
+        fee = min(qty * a.price * p.liquidation_fee, max(left, 0.0))
+        e.kind = EV_LIQUIDATION
+        fund.n_liquidations += 1
+    e.side = -1 if v.qty > 0.0 else 1
+    booked = ledger.book_reduce(fund, v, qty, a.price, fee, p.margin_mode == 1)
+    _book_totals(fund, e, booked)
+    e.qty = qty
+    e.price = a.price
+    e.reference_price = a.price
+    e.reason = a.reason
+    e.done = 1
+
+
+@kernel
+def _act_on_order(p: Any, venue: Any, bars: Any, i: int, a: Any, e: Any) -> None:
+    """A fill, a cancel or a refusal of one order."""
+    o = venue.orders[i, a.slot]
     e.seq = o.seq
     e.side = o.side
     e.tag = o.tag
-    e.maker = maker
-    e.done = 1 if done else 0
-    if done:
-        drop_order(venue, i, k)
-    else:
-        fund.n_partial += 1
-    revalue(p, venue, bars, i)
-    return True
+    action = a.action
+    reason = a.reason
+    if action == FILL:
+        reason = _fill(p, venue, bars, i, o, a, e)
+        if reason != OK:
+            action = REJECT
+    if action != FILL:
+        e.kind = EV_REJECT if action == REJECT else EV_CANCEL
+        e.qty = o.qty - o.filled
+        e.reason = reason
+        e.done = 1
+        if action == REJECT:
+            venue.fund[0].n_rejected += 1
+    if e.done != 0:
+        o.status = EMPTY
+        o.cancel = 0
 
 
 @kernel
-def close_position(
-    p: Any, venue: Any, bars: Any, f: int, i: int, price: float, fee: float, reason: int, event: Any
-) -> None:
-    """Close the whole position outside the order book: liquidation, or settlement of a symbol that stopped trading."""
+def _report_overflow(venue: Any, i: int, e: Any) -> None:
+    """An order found no free slot at submission."""
     v = venue.symbol[i]
-    qty = abs(v.qty)
-    side = -1 if v.qty > 0.0 else 1
-    booked = ledger.book_reduce(venue.fund[0], v, qty, price, fee, p.margin_mode == 1)
-    kind = EV_LIQUIDATION if reason == LIQUIDATED else EV_FILL
-    _report(venue, event, kind, bars.time[f], i, booked, qty, price)
-    e = event[0]
-    e.reference_price = price
-    e.side = side
-    e.reason = reason
+    e.kind = EV_REJECT
+    e.seq = v.reject_seq
+    e.tag = v.reject_tag
+    e.reason = v.reject_reason
     e.done = 1
-    if reason == LIQUIDATED:
-        venue.fund[0].n_liquidations += 1
-    revalue(p, venue, bars, i)
+    venue.fund[0].n_rejected += 1
+    v.reject_seq = 0
 
 
 @kernel
-def liquidate(p: Any, venue: Any, bars: Any, f: int, i: int, price: float, event: Any) -> None:
-    """Take the position over at ``price``; the fee is at most the margin that is left."""
+def _settle_funding(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, e: Any) -> None:
+    """Funding on the quantity held; where it took from the margin, the liquidation price moves, maybe into this bar."""
+    fund = venue.fund[0]
+    v = venue.symbol[i]
+    mark = bars.mark_open[f, i] if bars.valid[f, i] else v.last_mark
+    margin = v.margin_usd
+    e.kind = EV_FUNDING
+    e.funding_usd = ledger.book_funding(fund, v, mark, bars.funding_rate[k], p.margin_mode == 1)
+    e.price = mark
+    e.qty = v.qty
+    e.value = bars.funding_rate[k]
+    if v.margin_usd != margin:
+        fund.n_hot = list_insert(venue.hot, fund.n_hot, i)
+
+
+@kernel
+def act(p: Any, venue: Any, bars: Any, f: int, i: int, a: Any, event: Any) -> None:
+    """Book what was found for symbol ``i`` and describe it in ``event[0]``; levels are refreshed."""
+    _blank(event, bars.time[f], i)
+    e = event[0]
     v = venue.symbol[i]
     fund = venue.fund[0]
-    backing = fund.free_usd + fund.margin_usd if p.margin_mode == 1 else v.margin_usd
-    left = backing + v.qty * (price - v.avg_price)
-    fee = min(abs(v.qty) * price * p.liquidation_fee, max(left, 0.0))
-    close_position(p, venue, bars, f, i, price, fee, LIQUIDATED, event)
-
-
-@kernel
-def settle(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> None:
-    """Settle at the last known mark, without fee: the contract stopped trading."""
-    close_position(p, venue, bars, f, i, venue.symbol[i].last_mark, 0.0, SETTLED, event)
-
-
-@kernel
-def expire(venue: Any, time_ms: int, i: int, k: int, reason: int, event: Any) -> None:
-    """Report order ``k`` as cancelled for ``reason``."""
-    end_order(venue, event, EV_CANCEL, time_ms, i, k, reason)
+    if a.action == FUND:
+        _settle_funding(p, venue, bars, f, i, a.slot, e)
+    elif a.action == CLOSE:
+        _close_position(p, venue, i, a, e)
+    elif a.action == OVERFLOW:
+        _report_overflow(venue, i, e)
+    else:
+        _act_on_order(p, venue, bars, i, a, e)
+    e.inside = a.inside
+    e.ambiguous = a.ambiguous
+    e.wallet_usd = fund.free_usd + fund.margin_usd
+    e.margin_usd = v.margin_usd
+    if p.margin_mode == 0:  # cross prices are solved bar by bar
+        n = bars.specs[i].n_brackets
+        v.liquidation_price = ledger.liquidation_price(bars.brackets, n, i, v.qty, v.avg_price, v.margin_usd)
+    refresh_watch(venue, i)

@@ -8,9 +8,10 @@ that bar.
 from typing import Any, NamedTuple
 
 from qt_core._jit import kernel
-from qt_core.codes import LIMIT, POST_ONLY, TAKE_PROFIT, TRIGGERED, WORKING
-from qt_core.engine import fills, ledger
-from qt_core.engine.orders import is_trigger, refresh_watch
+from qt_core.codes import LIMIT, LIQUIDATED, OK, POST_ONLY, TAKE_PROFIT, TRIGGERED, WORKING
+from qt_core.engine import ledger
+from qt_core.engine.fills import CLOSE, FILL, LOOK, NOTHING, Found, fill_quantity, found, slipped
+from qt_core.engine.orders import is_trigger
 
 ROUNDING = 1e-12  # relative error of a price less a few ticks: 0.3 - 0.1 is 0.19999999999999998 and still one tick
 
@@ -111,10 +112,11 @@ def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
 
 
 @kernel
-def _trigger_fill(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, event: Any) -> bool:
+def _trigger(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, ambiguous: int) -> Found:
     """A stop or target triggers: a taker fill at its trigger plus slippage (a stop beyond the open: at the open).
 
     With the mark as working price the last price may not have reached the trigger: the fill is kept within the bar.
+    Without volume left for it the order stays triggered and goes on at the next open.
     """
     o = venue.orders[i, k]
     reference = min(max(o.trigger, bars.low[f, i]), bars.high[f, i])
@@ -122,16 +124,29 @@ def _trigger_fill(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, event: 
         reference = max(reference, bars.open[f, i]) if o.side > 0 and o.trigger < bars.open[f, i] else reference
         reference = min(reference, bars.open[f, i]) if o.side < 0 and o.trigger > bars.open[f, i] else reference
     o.status = TRIGGERED
-    price = fills.slipped(p, o.side, reference, bars.specs[i].tick_size)
-    return fills.execute(p, venue, bars, f, i, k, price, reference, 0, event)
+    qty = fill_quantity(p, venue, bars, f, i, o)
+    if qty <= 0.0:
+        return found(LOOK, k, OK)
+    price = slipped(p, o.side, reference, bars.specs[i].tick_size)
+    return Found(FILL, k, qty, price, reference, OK, 0, 1, ambiguous)
 
 
 @kernel
-def _liquidate_at(p: Any, venue: Any, bars: Any, f: int, i: int, level: float, event: Any) -> None:
+def _limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
+    """A resting limit fills at its own price as maker."""
+    o = venue.orders[i, k]
+    qty = fill_quantity(p, venue, bars, f, i, o)
+    if qty <= 0.0:
+        return found(NOTHING, k, OK)
+    return Found(FILL, k, qty, o.price, o.price, OK, 1, 1, 0)
+
+
+@kernel
+def _liquidation(venue: Any, bars: Any, f: int, i: int, level: float, ambiguous: int) -> Found:
     """At the liquidation price, or at the opening mark where the bar opened beyond it."""
-    v = venue.symbol[i]
     opening = bars.mark_open[f, i]
-    fills.liquidate(p, venue, bars, f, i, min(level, opening) if v.qty > 0.0 else max(level, opening), event)
+    price = min(level, opening) if venue.symbol[i].qty > 0.0 else max(level, opening)
+    return Found(CLOSE, 0, 0.0, price, price, LIQUIDATED, 0, 1, ambiguous)
 
 
 @kernel
@@ -161,54 +176,52 @@ def _below_maintenance(venue: Any, bars: Any, f: int) -> bool:
 
 
 @kernel
-def cross_close(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
+def cross_close(venue: Any, bars: Any, f: int, i: int) -> Found:
     """Close mark of a cross account: symbol by symbol is liquidated there until the balance holds.
 
     Inside the bar each position was tested with the others at their opening marks; together they may have lost more.
     """
     v = venue.symbol[i]
     if v.qty == 0.0 or not _below_maintenance(venue, bars, f):
-        return False
+        return found(NOTHING, 0, OK)
     mark = bars.mark_close[f, i] if bars.valid[f, i] else v.last_mark
-    fills.liquidate(p, venue, bars, f, i, mark, event)
-    event[0].inside = 1
-    return True
+    return Found(CLOSE, 0, 0.0, mark, mark, LIQUIDATED, 0, 1, 0)
 
 
 @kernel
-def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
-    """The next thing that happens to symbol ``i`` inside bar ``f``; True where an event was written."""
+def _count_ambiguous(venue: Any, bars: Any, f: int, i: int) -> None:
+    """Count the bar once."""
+    v = venue.symbol[i]
+    if v.ambiguous_ms != bars.time[f] + 1:
+        v.ambiguous_ms = bars.time[f] + 1
+        venue.fund[0].ambiguous_bars += 1
+
+
+@kernel
+def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
+    """The next thing that happens to symbol ``i`` inside bar ``f``."""
     if not bars.valid[f, i]:
-        return False
+        return found(NOTHING, 0, OK)
     v = venue.symbol[i]
     low = min(bars.low[f, i], bars.mark_low[f, i])
     high = max(bars.high[f, i], bars.mark_high[f, i])
     if v.watch_low < low and high < v.watch_high and p.margin_mode == 0:
-        return False
+        return found(NOTHING, 0, OK)
     h = find_hits(p, venue, bars, f, i)
     adverse = h.stop >= 0 or h.liquidation > 0.0
-    ambiguous = adverse and h.target >= 0
-    if ambiguous and v.ambiguous_ms != bars.time[f] + 1:
-        v.ambiguous_ms = bars.time[f] + 1
-        venue.fund[0].ambiguous_bars += 1
-    found = False
-    if adverse and not (ambiguous and p.intrabar == 1):
-        if _stop_before(venue, i, h):
-            found = _trigger_fill(p, venue, bars, f, i, h.stop, event)
+    ambiguous = 1 if adverse and h.target >= 0 else 0
+    if ambiguous != 0:
+        _count_ambiguous(venue, bars, f, i)
+    slot = -1
+    if adverse and not (ambiguous != 0 and p.intrabar == 1):
+        slot = h.stop if _stop_before(venue, i, h) else -1
     elif h.target >= 0:
-        found = _trigger_fill(p, venue, bars, f, i, h.target, event)
+        slot = h.target
     elif h.limit >= 0:
-        o = venue.orders[i, h.limit]
-        opening = v.qty * o.side >= 0.0
-        found = fills.execute(p, venue, bars, f, i, h.limit, o.price, o.price, 1, event)
-        if found and opening:
-            v.inside_ms = bars.time[f] + 1
-    if not found and h.liquidation > 0.0:  # also where a stop triggered and the bar had no volume left for it
-        _liquidate_at(p, venue, bars, f, i, h.liquidation, event)
-        found = True
-    if not found:
-        refresh_watch(venue, i)
-    else:
-        event[0].ambiguous = 1 if ambiguous else 0
-        event[0].inside = 1
-    return found
+        return _limit(p, venue, bars, f, i, h.limit)
+    a = found(NOTHING, 0, OK)
+    if slot >= 0:
+        a = _trigger(p, venue, bars, f, i, slot, ambiguous)
+    if a.action != FILL and h.liquidation > 0.0:  # also where a stop triggered and the bar had no volume left for it
+        return _liquidation(venue, bars, f, i, h.liquidation, ambiguous)
+    return a

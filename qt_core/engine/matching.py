@@ -13,32 +13,39 @@ from qt_core.codes import (
     CANCELLED,
     DEAD,
     EMPTY,
-    EV_FUNDING,
-    EV_REJECT,
     EXPIRED,
     FLAT,
     IOC,
     IOC_UNFILLED,
     LIMIT,
+    OK,
     POST_ONLY,
     POST_ONLY_CROSS,
     REJECTED,
+    SETTLED,
     TAKE_PROFIT,
     TRAILING,
     TRIGGERED,
     WORKING,
 )
-from qt_core.engine import fills, ledger
-from qt_core.engine.inside import cross_close, inside_bar
-from qt_core.engine.orders import (
-    is_trigger,
-    list_insert,
-    list_remove,
-    needs_taker,
-    passed,
-    refresh_watch,
-    trailing_trigger,
+from qt_core.engine.fills import (
+    CANCEL,
+    CLOSE,
+    FILL,
+    FUND,
+    LOOK,
+    NOTHING,
+    OVERFLOW,
+    REJECT,
+    Found,
+    act,
+    fill_quantity,
+    found,
+    slipped,
+    taker,
 )
+from qt_core.engine.inside import cross_close, inside_bar
+from qt_core.engine.orders import is_trigger, list_remove, needs_taker, passed, refresh_watch, trailing_trigger
 
 P_FUNDING, P_GAPS, P_CANCELS, P_OPEN, P_INSIDE, P_CLOSE, P_DONE = 0, 1, 2, 3, 4, 5, 6
 
@@ -76,200 +83,181 @@ def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
 
 
 @kernel
-def _funding(p: Any, venue: Any, bars: Any, f: int, event: Any) -> bool:
-    """Next funding settlement due at this bar's open on a position held before it."""
+def _funding(venue: Any, bars: Any, f: int) -> int:
+    """Row of the next funding settlement due at this bar's open on a position held before it, or -1."""
     fund = venue.fund[0]
     while fund.funding_cursor < bars.funding_start[f + 1]:
         k = fund.funding_cursor
         fund.funding_cursor += 1
-        i = bars.funding_symbol[k]
-        v = venue.symbol[i]
-        if v.qty == 0.0:
-            continue
-        mark = bars.mark_open[f, i] if bars.valid[f, i] else v.last_mark
-        margin = v.margin_usd
-        amount = ledger.book_funding(fund, v, mark, bars.funding_rate[k], p.margin_mode == 1)
-        if v.margin_usd != margin:  # its liquidation price has moved, maybe into this bar
-            fills.revalue(p, venue, bars, i)
-            fund.n_hot = list_insert(venue.hot, fund.n_hot, i)
-        fills.blank_event(venue, event, EV_FUNDING, bars.time[f], i)
-        e = event[0]
-        e.funding_usd = amount
-        e.price = mark
-        e.qty = v.qty
-        e.value = bars.funding_rate[k]
-        return True
-    return False
+        if venue.symbol[bars.funding_symbol[k]].qty != 0.0:
+            return int(k)
+    return -1
 
 
 @kernel
-def _halted(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
+def _halted(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     """A position whose symbol is gone: settled at its delisting time, or after ``halt_max_ms`` without a bar."""
     v = venue.symbol[i]
-    if v.qty == 0.0 or bars.valid[f, i]:
-        return False
     gone = bars.time[f] >= bars.specs[i].delist_ms or bars.time[f] - v.last_valid_ms > p.halt_max_ms
-    if gone:
-        fills.settle(p, venue, bars, f, i, event)
-    return bool(gone)
+    if v.qty == 0.0 or not gone:
+        return found(NOTHING, 0, OK)
+    return Found(CLOSE, 0, 0.0, v.last_mark, v.last_mark, SETTLED, 0, 0, 0)
 
 
 @kernel
-def _gaps(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
+def _gaps(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     """Resting stops and targets that the open has already passed fill at the open. Stops come first."""
     if not bars.valid[f, i]:
-        return _halted(p, venue, bars, f, i, event)
+        return _halted(p, venue, bars, f, i)
     v = venue.symbol[i]
     price = bars.mark_open[f, i] if p.working_type == 1 else bars.open[f, i]
     if v.watch_low < price < v.watch_high:
-        return False
-    for kind_pass in range(2):
-        for k in range(venue.symbol[i].top):
-            o = venue.orders[i, k]
-            if o.status != WORKING or o.fresh != 0 or not is_trigger(o.kind) or o.active_ms > bars.time[f]:
-                continue
-            if (o.kind == TAKE_PROFIT) != (kind_pass == 1) or not passed(o.kind, o.side, o.trigger, price):
-                continue
-            if o.reduce_only != 0 and v.qty * o.side >= 0.0:
-                continue
-            o.status = TRIGGERED
-            reference = bars.open[f, i]
-            fill = fills.slipped(p, o.side, reference, bars.specs[i].tick_size)
-            if fills.execute(p, venue, bars, f, i, k, fill, reference, 0, event):
-                return True
-            refresh_watch(venue, i)
-    return False
+        return found(NOTHING, 0, OK)
+    top = v.top
+    changed = NOTHING
+    for n in range(2 * top):
+        k = n if n < top else n - top
+        o = venue.orders[i, k]
+        if o.status != WORKING or o.fresh != 0 or not is_trigger(o.kind) or o.active_ms > bars.time[f]:
+            continue
+        if (o.kind == TAKE_PROFIT) != (n >= top) or not passed(o.kind, o.side, o.trigger, price):
+            continue
+        if o.reduce_only != 0 and v.qty * o.side >= 0.0:
+            continue
+        o.status = TRIGGERED
+        changed = LOOK
+        qty = fill_quantity(p, venue, bars, f, i, o)
+        if qty > 0.0:
+            return taker(p, bars, i, k, o, qty, bars.open[f, i], 0)
+    return found(changed, 0, OK)
 
 
 @kernel
-def _cancels(venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
+def _cancels(venue: Any, bars: Any, f: int, i: int) -> Found:
     """Orders refused at submission, cancelled at the last close, or past their time."""
     time_ms = bars.time[f]
     v = venue.symbol[i]
     if v.ending == 0 and time_ms < v.next_expiry_ms:
-        return False
+        return found(NOTHING, 0, OK)
     if v.reject_seq != 0:
-        fills.blank_event(venue, event, EV_REJECT, time_ms, i)
-        e = event[0]
-        e.seq = v.reject_seq
-        e.tag = v.reject_tag
-        e.reason = v.reject_reason
-        e.done = 1
-        venue.fund[0].n_rejected += 1
-        v.reject_seq = 0
-        refresh_watch(venue, i)
-        return True
-    for k in range(venue.symbol[i].top):
+        return found(OVERFLOW, 0, OK)
+    for k in range(v.top):
         o = venue.orders[i, k]
-        if o.status == EMPTY:
-            continue
         if o.status == REJECTED:
-            fills.end_order(venue, event, EV_REJECT, time_ms, i, k, o.reason)
-            return True
-        if o.cancel != 0 or o.expire_ms <= time_ms:
-            fills.expire(venue, time_ms, i, k, CANCELLED if o.cancel != 0 else EXPIRED, event)
-            return True
-    return False
+            return found(REJECT, k, o.reason)
+        if o.status != EMPTY and (o.cancel != 0 or o.expire_ms <= time_ms):
+            return found(CANCEL, k, CANCELLED if o.cancel != 0 else EXPIRED)
+    return found(NOTHING, 0, OK)
 
 
 @kernel
-def _arriving_limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, event: Any) -> bool:
+def _arriving_limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
     """A limit order meets its first open: crosses as taker, is refused (post-only), or rests (IOC: is cancelled)."""
     o = venue.orders[i, k]
     o.fresh = 0
     opening = bars.open[f, i]
     crosses = opening <= o.price if o.side > 0 else opening >= o.price
     if crosses and o.kind == POST_ONLY:
-        fills.end_order(venue, event, EV_REJECT, bars.time[f], i, k, POST_ONLY_CROSS)
-        return True
-    if crosses:
-        price = fills.slipped(p, o.side, opening, bars.specs[i].tick_size)
+        return found(REJECT, k, POST_ONLY_CROSS)
+    qty = fill_quantity(p, venue, bars, f, i, o) if crosses else 0.0
+    if qty > 0.0:
+        price = slipped(p, o.side, opening, bars.specs[i].tick_size)
         price = min(price, o.price) if o.side > 0 else max(price, o.price)
-        if fills.execute(p, venue, bars, f, i, k, price, opening, 0, event):
-            return True
-    if o.kind == IOC and o.status == WORKING:
-        fills.expire(venue, bars.time[f], i, k, IOC_UNFILLED, event)
-        return True
-    refresh_watch(venue, i)
-    return False
+        return Found(FILL, k, qty, price, opening, OK, 0, 0, 0)
+    if o.kind == IOC:
+        return found(CANCEL, k, IOC_UNFILLED)
+    return found(LOOK, k, OK)
 
 
 @kernel
-def _taker_at_open(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, event: Any) -> bool:
-    """A market order, or what is left of a triggered one, fills at the open; with nothing to reduce it ends."""
+def _arriving(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
+    """What order ``k`` does at the open: a limit meets it, a trigger it has passed fires, a taker fills."""
     o = venue.orders[i, k]
-    if o.reduce_only != 0 and venue.symbol[i].qty * o.side >= 0.0:
-        fills.expire(venue, bars.time[f], i, k, FLAT, event)
-        return True
-    opening = bars.open[f, i]
-    price = fills.slipped(p, o.side, opening, bars.specs[i].tick_size)
-    return fills.execute(p, venue, bars, f, i, k, price, opening, 0, event)
+    if o.kind == LIMIT or o.kind == IOC or o.kind == POST_ONLY:
+        if o.fresh != 0:
+            return _arriving_limit(p, venue, bars, f, i, k)
+        return found(CANCEL, k, IOC_UNFILLED) if o.kind == IOC else found(NOTHING, k, OK)
+    looked = NOTHING
+    nothing_to_reduce = o.reduce_only != 0 and venue.symbol[i].qty * o.side >= 0.0
+    if o.fresh != 0:
+        o.fresh = 0
+        looked = LOOK
+        price = bars.mark_open[f, i] if p.working_type == 1 else bars.open[f, i]
+        if is_trigger(o.kind) and passed(o.kind, o.side, o.trigger, price) and not nothing_to_reduce:
+            o.status = TRIGGERED
+    if needs_taker(o):
+        if nothing_to_reduce:
+            return found(CANCEL, k, FLAT)
+        qty = fill_quantity(p, venue, bars, f, i, o)
+        if qty > 0.0:
+            return taker(p, bars, i, k, o, qty, bars.open[f, i], 0)
+    return found(looked, k, OK)
 
 
 @kernel
-def _at_open(p: Any, venue: Any, bars: Any, f: int, i: int, event: Any) -> bool:
+def _at_open(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     """Market orders and what is left of triggered ones fill at the open plus slippage; new orders meet the open.
 
     What reduces comes before what may open, so that an exit has the bar's volume first.
     """
     v = venue.symbol[i]
     if not bars.valid[f, i] or v.pending == 0:
-        return False
-    trigger_price = bars.mark_open[f, i] if p.working_type == 1 else bars.open[f, i]
-    changed = False
+        return found(NOTHING, 0, OK)
+    changed = NOTHING
     top = v.top
     for n in range(2 * top):
         k = n if n < top else n - top
         o = venue.orders[i, k]
         if o.status in (EMPTY, DEAD) or o.active_ms > bars.time[f] or (o.reduce_only != 0) != (n < top):
             continue
-        if o.kind == LIMIT or o.kind == IOC or o.kind == POST_ONLY:
-            if o.kind == IOC and o.fresh == 0:
-                fills.expire(venue, bars.time[f], i, k, IOC_UNFILLED, event)
-                return True
-            if o.fresh != 0 and _arriving_limit(p, venue, bars, f, i, k, event):
-                return True
-            continue
-        if o.fresh != 0:
-            o.fresh = 0
-            changed = True
-            if is_trigger(o.kind) and passed(o.kind, o.side, o.trigger, trigger_price):
-                if o.reduce_only == 0 or v.qty * o.side < 0.0:
-                    o.status = TRIGGERED
-        if needs_taker(o) and _taker_at_open(p, venue, bars, f, i, k, event):
-            return True
-    if changed:
-        refresh_watch(venue, i)
-    return False
+        a = _arriving(p, venue, bars, f, i, k)
+        if a.action > LOOK:
+            return a
+        if a.action == LOOK:
+            changed = LOOK
+    return found(changed, 0, OK)
+
+
+@kernel
+def _find(p: Any, venue: Any, bars: Any, f: int, i: int, phase: int) -> Found:
+    """What happens next to symbol ``i`` in this phase of the bar."""
+    if phase == P_GAPS:
+        return _gaps(p, venue, bars, f, i)
+    if phase == P_CANCELS:
+        return _cancels(venue, bars, f, i)
+    if phase == P_OPEN:
+        return _at_open(p, venue, bars, f, i)
+    if phase == P_INSIDE:
+        return inside_bar(p, venue, bars, f, i)
+    if p.margin_mode == 1:
+        return cross_close(venue, bars, f, i)
+    return found(NOTHING, 0, OK)
 
 
 @kernel
 def match_next(p: Any, venue: Any, bars: Any, f: int, event: Any) -> bool:
     """Find and book the next event of bar ``f``; False when the bar is over. The event stands in ``event[0]``."""
     fund = venue.fund[0]
-    if fund.phase == P_FUNDING:
-        if _funding(p, venue, bars, f, event):
-            return True
-        fund.phase = P_GAPS
     while fund.phase < P_DONE:
-        while fund.cursor < fund.n_hot:
+        if fund.phase == P_FUNDING:
+            k = _funding(venue, bars, f)
+            i = bars.funding_symbol[k] if k >= 0 else 0
+            a = found(FUND if k >= 0 else NOTHING, k, OK)
+        elif fund.cursor < fund.n_hot:
             i = venue.hot[fund.cursor]
-            found = False
-            if fund.phase == P_GAPS:
-                found = _gaps(p, venue, bars, f, i, event)
-            elif fund.phase == P_CANCELS:
-                found = _cancels(venue, bars, f, i, event)
-            elif fund.phase == P_OPEN:
-                found = _at_open(p, venue, bars, f, i, event)
-            elif fund.phase == P_INSIDE:
-                found = inside_bar(p, venue, bars, f, i, event)
-            elif p.margin_mode == 1:
-                found = cross_close(p, venue, bars, f, i, event)
-            if found:
-                return True
-            fund.cursor += 1
-        fund.cursor = 0
-        fund.phase = fund.phase + 1 if fund.n_hot > 0 else P_DONE
+            a = _find(p, venue, bars, f, i, fund.phase)
+        else:
+            i = 0
+            a = found(NOTHING, 0, OK)
+        if a.action > LOOK:
+            act(p, venue, bars, f, i, a, event)
+            return True
+        if a.action == LOOK:
+            refresh_watch(venue, i)
+        fund.cursor += 1
+        if fund.phase == P_FUNDING or fund.cursor >= fund.n_hot:
+            fund.cursor = 0
+            fund.phase = fund.phase + 1 if fund.n_hot > 0 else P_DONE
     return False
 
 
