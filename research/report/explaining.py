@@ -8,6 +8,7 @@ import pandas as pd
 from qt_core.errors import DataError
 from research.report import explain_parts as parts
 from research.report.frames import RunFrames, run_frames
+from research.report.tables import count
 
 if TYPE_CHECKING:
     from qt_core.engine.result import Result
@@ -67,7 +68,7 @@ def explain_bar(run: "RunFrames | Result | Path | str", time: str, symbol: "str 
     if symbol is not None:
         rows = rows[rows["symbol"] == symbol]
     params = frames.config.params()
-    head = f"{parts.when(moment)} UTC: {len(rows)} candidate(s)" + (f" of {symbol}" if symbol else "")
+    head = f"{parts.when(moment)} UTC: {count(len(rows), 'candidate')}" + (f" of {symbol}" if symbol else "")
     texts = [parts.decision_text(row, params, frames) for _, row in rows.iterrows()]
     if not texts and symbol is not None:
         texts = [parts.no_candidate_text(frames, moment, symbol, params)]

@@ -13,6 +13,7 @@ from qt_core.market import Market
 from research.report import page_parts as parts
 from research.report.monthly import monthly_returns
 from research.report.page_data import deflate, page_data, thinning_notes
+from research.report.tables import count
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
@@ -72,7 +73,7 @@ def _window(s: dict[str, Any]) -> str:
     hours = w["timeframe_ms"] / 3.6e6
     bar = f"{hours:g} h" if hours >= 1.0 else f"{hours * 60.0:g} min"
     first, last = (w[k].replace("T", " ").rstrip("Z") for k in ("first_bar", "last_bar"))
-    return f"{first} to {last} UTC · {w['bars']:,} bars of {bar} · {len(s['symbols'])} symbols · {s['source']}"
+    return f"{first} to {last} UTC · {w['bars']:,} bars of {bar} · {count(len(s['symbols']), 'symbol')} · {s['source']}"
 
 
 def _footer(s: dict[str, Any]) -> str:

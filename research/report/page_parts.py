@@ -27,7 +27,7 @@ def cards(s: dict[str, Any]) -> str:
     """Key figures."""
     m, i, c = s["metrics"], s["sharpe_interval"], s["costs"]
     spread = "too few days for an interval" if i["low"] is None else f"95 %: {i['low']:.2f} to {i['high']:.2f}"
-    paid = -(c["slippage"] + c["fees"] + c["funding"])
+    paid = 0.0 - (c["slippage"] + c["fees"] + c["funding"])
     return "".join(
         (
             _card("Return", pct(m["total_return"]), f"{pct(m['annual_return'])} a year", tone(m["total_return"])),

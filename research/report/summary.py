@@ -106,8 +106,8 @@ def costs(result: Result) -> dict[str, float]:
     gross = sum(float(t["pnl_gross_usd"].sum()) for t in trades)
     return {
         "price_pnl": gross + m["slippage_usd"],
-        "slippage": -m["slippage_usd"],
-        "fees": -m["fees_usd"],
+        "slippage": 0.0 - m["slippage_usd"],
+        "fees": 0.0 - m["fees_usd"],
         "funding": m["funding_usd"],
         "insurance": m["insurance_usd"],
         "change_of_equity": m["end_equity_usd"] - m["start_equity_usd"],

@@ -35,6 +35,11 @@ def num(value: "float | None", digits: int = 2) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
+def count(n: int, word: str) -> str:
+    """``1 symbol``, ``2 symbols``."""
+    return f"{n:,} {word}" + ("" if n == 1 else "s")
+
+
 def print_summary(console: Console, s: dict[str, Any]) -> None:
     """Print the whole summary, most important first."""
     for part in (_header(s), _figures(s), _verdict(s), _costs_and_exits(s), _band(s), _symbols(s), _footer(s)):
@@ -59,7 +64,7 @@ def _header(s: dict[str, Any]) -> RenderableType:
         Text.assemble(
             ("Backtest  ", "bold"),
             f"{_minute(w['first_bar'])} to {_minute(w['last_bar'])} UTC, {w['bars']:,} bars of "
-            f"{_timeframe(w['timeframe_ms'])}, {len(s['symbols'])} symbols",
+            f"{_timeframe(w['timeframe_ms'])}, {count(len(s['symbols']), 'symbol')}",
         )
     )
     lines.append(

@@ -196,3 +196,14 @@ def test_majors_on_real_candles(call, shared_data, monkeypatch):
         document["costs"]["change_of_equity"], abs=1e-5
     )
     assert any("leverage brackets are a snapshot" in note for note in document["notes"])
+
+
+@pytest.mark.parametrize("change", ["ensemble.threshold=1.0", "data.simulated.n_bars=2"])
+def test_a_run_without_a_trade_is_whole_too(call, small_config, tmp_path, change):
+    done = call("backtest", small_config, "--set", change, "--band", "--out", tmp_path / "run")
+    assert done.code == 0
+    assert "No trade was closed" in done.out
+    assert "-0.00" not in done.out
+    assert files_under(tmp_path / "run") == FILES
+    done = call("explain", tmp_path / "run", 1)
+    assert done.err == "error: no trade 1; the run has no trades\n"

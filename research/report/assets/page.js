@@ -49,7 +49,7 @@
       hovermode: "x",
       xaxis: { type: "date", gridcolor: LINE, linecolor: LINE, anchor: "y4", showspikes: true, spikemode: "across", spikethickness: 1, spikecolor: "#aab4bd", spikedash: "dot" },
       yaxis: axis({ domain: [0.54, 1], tickformat: ",.0f", title: { text: "USD", standoff: 12 } }),
-      yaxis2: axis({ domain: [0.36, 0.5], tickformat: ".0%", title: { text: "drawdown", standoff: 12 }, nticks: 4 }),
+      yaxis2: axis({ domain: [0.36, 0.5], tickformat: ".1~%", title: { text: "drawdown", standoff: 12 }, nticks: 4 }),
       yaxis3: axis({ domain: [0.18, 0.32], tickformat: ".0%", title: { text: "exposure", standoff: 12 }, nticks: 4, rangemode: "tozero" }),
       yaxis4: axis({ domain: [0, 0.14], title: { text: "open", standoff: 12 }, nticks: 4, rangemode: "tozero" }),
     }), CONFIG);
