@@ -54,3 +54,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Honour ``@pytest.mark.needs_shared`` for tests that find the data by themselves."""
     if item.get_closest_marker("needs_shared") is not None:
         require(shared_root())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how often the limit of each property was binding (tests/properties)."""
+    rows = [
+        (r.nodeid.rsplit("::", 1)[1], v)
+        for r in terminalreporter.getreports("passed")
+        for k, v in r.user_properties
+        if k == "binding"
+    ]
+    if rows:
+        terminalreporter.section("properties: how often their limits were binding")
+        for name, text in sorted(rows):
+            terminalreporter.write_line(f"{name.removeprefix('test_')}: {text}")
