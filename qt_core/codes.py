@@ -37,6 +37,10 @@ CTX_NAMES = (
     "momentum",
 )
 
+# --- columns of Bars.px: one symbol-bar's prices lie in one 64-byte cache line -------------------------------------------
+PX_OPEN, PX_HIGH, PX_LOW, PX_CLOSE, PX_MARK_OPEN, PX_MARK_HIGH, PX_MARK_LOW, PX_MARK_CLOSE = range(8)
+PX_NAMES = ("open", "high", "low", "close", "mark_open", "mark_high", "mark_low", "mark_close")
+
 # --- modes of a module ---------------------------------------------------------------------------------------------
 OFF, OBSERVE, ADVISORY, ENFORCED = 0, 1, 2, 3
 MODE_NAMES = ("off", "observe", "advisory", "enforced")

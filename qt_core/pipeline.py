@@ -90,6 +90,21 @@ def on_event(p: Any, state: Any, event: Any, out: Any) -> None:
 
 
 @kernel
+def on_close(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) -> None:
+    """``on_bar`` where ``t >= 0``, ``on_guard`` where not: one body, so that the compiled loop holds it once."""
+    now_ms = bars.time[f] + bars.bar_ms
+    account_step(p, state, bars, f, now_ms)
+    if t >= 0:
+        collect(p, state, bars, f, rows, t, out)
+    manage_positions(p, state, bars, f, now_ms, out)
+    if t >= 0:
+        enter(p, state, bars, f, rows, t, now_ms, out)
+        state.fund[0].n_bars += 1
+    else:
+        state.fund[0].n_guards += 1
+
+
+@kernel
 def on_bar(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) -> None:
     """Decide at the close of bar ``f`` with inputs of row ``t``: account -> signals -> positions -> entries."""
     now_ms = bars.time[f] + bars.bar_ms

@@ -34,7 +34,8 @@ EVENT_DT = _record(
 # can happen while the bar's range stays between them. top: slots from this one on are free.
 VENUE_SYMBOL_DT = _record(
     "qty avg_price margin_usd leverage liquidation_price watch_low watch_high last_close last_mark volume_used",
-    "n_orders top pending ending next_expiry_ms last_valid_ms volume_ms inside_ms ambiguous_ms reject_seq reject_reason reject_tag",
+    "n_orders top pending ending next_expiry_ms last_valid_ms volume_ms inside_ms ambiguous_ms reject_seq reject_reason "
+    "reject_tag",
 )
 
 # Venue: account and cursor. free_usd + margin_usd = wallet balance.

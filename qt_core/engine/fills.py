@@ -18,6 +18,7 @@ from qt_core.codes import (
     INSUFFICIENT_MARGIN,
     LIQUIDATED,
     OK,
+    PX_MARK_OPEN,
     TAG_NONE,
 )
 from qt_core.engine import ledger
@@ -248,7 +249,7 @@ def _settle_funding(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, e: An
     """Funding on the quantity held; where it took from the margin, the liquidation price moves, maybe into this bar."""
     fund = venue.fund[0]
     v = venue.symbol[i]
-    mark = bars.mark_open[f, i] if bars.valid[f, i] else v.last_mark
+    mark = bars.px[f, i, PX_MARK_OPEN] if bars.valid[f, i] else v.last_mark
     margin = v.margin_usd
     e.kind = EV_FUNDING
     e.funding_usd = ledger.book_funding(fund, v, mark, bars.funding_rate[k], p.margin_mode == 1)

@@ -8,7 +8,22 @@ that bar.
 from typing import Any, NamedTuple
 
 from qt_core._jit import kernel
-from qt_core.codes import LIMIT, LIQUIDATED, OK, POST_ONLY, TAKE_PROFIT, TRIGGERED, WORKING
+from qt_core.codes import (
+    LIMIT,
+    LIQUIDATED,
+    OK,
+    POST_ONLY,
+    PX_HIGH,
+    PX_LOW,
+    PX_MARK_CLOSE,
+    PX_MARK_HIGH,
+    PX_MARK_LOW,
+    PX_MARK_OPEN,
+    PX_OPEN,
+    TAKE_PROFIT,
+    TRIGGERED,
+    WORKING,
+)
 from qt_core.engine import ledger
 from qt_core.engine.fills import CLOSE, FILL, LOOK, NOTHING, Found, fill_quantity, found, slipped
 from qt_core.engine.orders import is_trigger
@@ -29,8 +44,8 @@ class Hits(NamedTuple):
 def _reached(p: Any, bars: Any, f: int, i: int, rising: bool, level: float) -> bool:
     """True where the bar's working price reached ``level``."""
     if p.working_type == 1:
-        return bool(bars.mark_high[f, i] >= level if rising else bars.mark_low[f, i] <= level)
-    return bool(bars.high[f, i] >= level if rising else bars.low[f, i] <= level)
+        return bool(bars.px[f, i, PX_MARK_HIGH] >= level if rising else bars.px[f, i, PX_MARK_LOW] <= level)
+    return bool(bars.px[f, i, PX_HIGH] >= level if rising else bars.px[f, i, PX_LOW] <= level)
 
 
 @kernel
@@ -38,8 +53,8 @@ def _limit_fills(p: Any, bars: Any, f: int, i: int, o: Any) -> bool:
     """A resting limit needs a trade-through of ``through_ticks``."""
     beyond = p.through_ticks * bars.specs[i].tick_size - ROUNDING * o.price
     if o.side > 0:
-        return bool(bars.low[f, i] <= o.price - beyond)
-    return bool(bars.high[f, i] >= o.price + beyond)
+        return bool(bars.px[f, i, PX_LOW] <= o.price - beyond)
+    return bool(bars.px[f, i, PX_HIGH] >= o.price + beyond)
 
 
 @kernel
@@ -54,9 +69,9 @@ def _cross_liquidation(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
             continue
         mark = w.last_mark
         if bars.valid[f, j]:
-            mark = bars.mark_open[f, j]
+            mark = bars.px[f, j, PX_MARK_OPEN]
             if p.cross_all_adverse == 1:
-                mark = bars.mark_low[f, j] if w.qty > 0.0 else bars.mark_high[f, j]
+                mark = bars.px[f, j, PX_MARK_LOW] if w.qty > 0.0 else bars.px[f, j, PX_MARK_HIGH]
         held = ledger.maintenance_margin(bars.brackets, bars.specs[j].n_brackets, j, abs(w.qty) * mark)
         backing += w.qty * (mark - w.avg_price) - held
     v = venue.symbol[i]
@@ -74,7 +89,7 @@ def _liquidation_hit(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
     level = v.liquidation_price
     if level <= 0.0:
         return 0.0
-    hit = bars.mark_low[f, i] < level if v.qty > 0.0 else bars.mark_high[f, i] > level
+    hit = bars.px[f, i, PX_MARK_LOW] < level if v.qty > 0.0 else bars.px[f, i, PX_MARK_HIGH] > level
     return level if hit else 0.0
 
 
@@ -119,10 +134,12 @@ def _trigger(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, ambiguous: i
     Without volume left for it the order stays triggered and goes on at the next open.
     """
     o = venue.orders[i, k]
-    reference = min(max(o.trigger, bars.low[f, i]), bars.high[f, i])
-    if o.kind != TAKE_PROFIT:
-        reference = max(reference, bars.open[f, i]) if o.side > 0 and o.trigger < bars.open[f, i] else reference
-        reference = min(reference, bars.open[f, i]) if o.side < 0 and o.trigger > bars.open[f, i] else reference
+    reference = min(max(o.trigger, bars.px[f, i, PX_LOW]), bars.px[f, i, PX_HIGH])
+    opening = bars.px[f, i, PX_OPEN]
+    if o.kind != TAKE_PROFIT and o.side > 0 and o.trigger < opening:
+        reference = max(reference, opening)
+    if o.kind != TAKE_PROFIT and o.side < 0 and o.trigger > opening:
+        reference = min(reference, opening)
     o.status = TRIGGERED
     qty = fill_quantity(p, venue, bars, f, i, o)
     if qty <= 0.0:
@@ -144,7 +161,7 @@ def _limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
 @kernel
 def _liquidation(venue: Any, bars: Any, f: int, i: int, level: float, ambiguous: int) -> Found:
     """At the liquidation price, or at the opening mark where the bar opened beyond it."""
-    opening = bars.mark_open[f, i]
+    opening = bars.px[f, i, PX_MARK_OPEN]
     price = min(level, opening) if venue.symbol[i].qty > 0.0 else max(level, opening)
     return Found(CLOSE, 0, 0.0, price, price, LIQUIDATED, 0, 1, ambiguous)
 
@@ -169,7 +186,7 @@ def _below_maintenance(venue: Any, bars: Any, f: int) -> bool:
         j = venue.active[k]
         w = venue.symbol[j]
         if w.qty != 0.0:
-            mark = bars.mark_close[f, j] if bars.valid[f, j] else w.last_mark
+            mark = bars.px[f, j, PX_MARK_CLOSE] if bars.valid[f, j] else w.last_mark
             held = ledger.maintenance_margin(bars.brackets, bars.specs[j].n_brackets, j, abs(w.qty) * mark)
             balance += w.qty * (mark - w.avg_price) - held
     return bool(balance < 0.0)
@@ -184,7 +201,7 @@ def cross_close(venue: Any, bars: Any, f: int, i: int) -> Found:
     v = venue.symbol[i]
     if v.qty == 0.0 or not _below_maintenance(venue, bars, f):
         return found(NOTHING, 0, OK)
-    mark = bars.mark_close[f, i] if bars.valid[f, i] else v.last_mark
+    mark = bars.px[f, i, PX_MARK_CLOSE] if bars.valid[f, i] else v.last_mark
     return Found(CLOSE, 0, 0.0, mark, mark, LIQUIDATED, 0, 1, 0)
 
 
@@ -203,8 +220,8 @@ def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     if not bars.valid[f, i]:
         return found(NOTHING, 0, OK)
     v = venue.symbol[i]
-    low = min(bars.low[f, i], bars.mark_low[f, i])
-    high = max(bars.high[f, i], bars.mark_high[f, i])
+    low = min(bars.px[f, i, PX_LOW], bars.px[f, i, PX_MARK_LOW])
+    high = max(bars.px[f, i, PX_HIGH], bars.px[f, i, PX_MARK_HIGH])
     if v.watch_low < low and high < v.watch_high and p.margin_mode == 0:
         return found(NOTHING, 0, OK)
     h = find_hits(p, venue, bars, f, i)

@@ -21,6 +21,14 @@ from qt_core.codes import (
     OK,
     POST_ONLY,
     POST_ONLY_CROSS,
+    PX_CLOSE,
+    PX_HIGH,
+    PX_LOW,
+    PX_MARK_CLOSE,
+    PX_MARK_HIGH,
+    PX_MARK_LOW,
+    PX_MARK_OPEN,
+    PX_OPEN,
     REJECTED,
     SETTLED,
     TAKE_PROFIT,
@@ -57,8 +65,8 @@ def is_hot(p: Any, venue: Any, bars: Any, f: int, i: int, time_ms: int) -> bool:
     return bool(
         v.pending > 0
         or not bars.valid[f, i]
-        or min(bars.low[f, i], bars.mark_low[f, i]) <= v.watch_low
-        or max(bars.high[f, i], bars.mark_high[f, i]) >= v.watch_high
+        or min(bars.px[f, i, PX_LOW], bars.px[f, i, PX_MARK_LOW]) <= v.watch_low
+        or max(bars.px[f, i, PX_HIGH], bars.px[f, i, PX_MARK_HIGH]) >= v.watch_high
         or time_ms >= v.next_expiry_ms
         or (p.margin_mode == 1 and v.qty != 0.0)
     )
@@ -110,7 +118,7 @@ def _gaps(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     if not bars.valid[f, i]:
         return _halted(p, venue, bars, f, i)
     v = venue.symbol[i]
-    price = bars.mark_open[f, i] if p.working_type == 1 else bars.open[f, i]
+    price = bars.px[f, i, PX_MARK_OPEN] if p.working_type == 1 else bars.px[f, i, PX_OPEN]
     if v.watch_low < price < v.watch_high:
         return found(NOTHING, 0, OK)
     top = v.top
@@ -128,7 +136,7 @@ def _gaps(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
         changed = LOOK
         qty = fill_quantity(p, venue, bars, f, i, o)
         if qty > 0.0:
-            return taker(p, bars, i, k, o, qty, bars.open[f, i], 0)
+            return taker(p, bars, i, k, o, qty, bars.px[f, i, PX_OPEN], 0)
     return found(changed, 0, OK)
 
 
@@ -155,7 +163,7 @@ def _arriving_limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Fo
     """A limit order meets its first open: crosses as taker, is refused (post-only), or rests (IOC: is cancelled)."""
     o = venue.orders[i, k]
     o.fresh = 0
-    opening = bars.open[f, i]
+    opening = bars.px[f, i, PX_OPEN]
     crosses = opening <= o.price if o.side > 0 else opening >= o.price
     if crosses and o.kind == POST_ONLY:
         return found(REJECT, k, POST_ONLY_CROSS)
@@ -182,7 +190,7 @@ def _arriving(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
     if o.fresh != 0:
         o.fresh = 0
         looked = LOOK
-        price = bars.mark_open[f, i] if p.working_type == 1 else bars.open[f, i]
+        price = bars.px[f, i, PX_MARK_OPEN] if p.working_type == 1 else bars.px[f, i, PX_OPEN]
         if is_trigger(o.kind) and passed(o.kind, o.side, o.trigger, price) and not nothing_to_reduce:
             o.status = TRIGGERED
     if needs_taker(o):
@@ -190,7 +198,7 @@ def _arriving(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
             return found(CANCEL, k, FLAT)
         qty = fill_quantity(p, venue, bars, f, i, o)
         if qty > 0.0:
-            return taker(p, bars, i, k, o, qty, bars.open[f, i], 0)
+            return taker(p, bars, i, k, o, qty, bars.px[f, i, PX_OPEN], 0)
     return found(looked, k, OK)
 
 
@@ -268,9 +276,9 @@ def _move_trailing(venue: Any, bars: Any, f: int, i: int) -> None:
         o = venue.orders[i, k]
         if o.status != WORKING or o.kind != TRAILING:
             continue
-        best = bars.high[f, i] if o.side < 0 else bars.low[f, i]
+        best = bars.px[f, i, PX_HIGH] if o.side < 0 else bars.px[f, i, PX_LOW]
         if venue.symbol[i].inside_ms == bars.time[f] + 1:
-            best = bars.close[f, i]  # the rest of the bar may lie before the fill
+            best = bars.px[f, i, PX_CLOSE]  # the rest of the bar may lie before the fill
         if o.extreme == 0.0:
             reached = best >= o.activation if o.side < 0 else best <= o.activation
             if not reached:
@@ -308,6 +316,6 @@ def remember_last(venue: Any, bars: Any, f: int) -> None:
         i = venue.active[k]
         if bars.valid[f, i]:
             v = venue.symbol[i]
-            v.last_close = bars.close[f, i]
-            v.last_mark = bars.mark_close[f, i]
+            v.last_close = bars.px[f, i, PX_CLOSE]
+            v.last_mark = bars.px[f, i, PX_MARK_CLOSE]
             v.last_valid_ms = bars.time[f]

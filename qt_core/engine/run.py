@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qt_core._jit import entry, kernel
-from qt_core.codes import EV_FILL, MARKET
+from qt_core.codes import EV_FILL, MARKET, PX_CLOSE, PX_NAMES, PX_OPEN
 from qt_core.engine.matching import P_INSIDE, begin_bar, end_bar, match_next
 from qt_core.engine.orders import refresh_watch, submit
 from qt_core.engine.skip import skip_quiet, write_curve
-from qt_core.pipeline import on_bar, on_event, on_guard
+from qt_core.pipeline import on_bar, on_close, on_event, on_guard
 from qt_core.state import (
     CANDIDATE_CAP,
     KEEP_DECISIONS,
@@ -26,15 +26,8 @@ class Bars(NamedTuple):
     """The finest bars and what else the venue needs. Arrays ``[F, N]``; live passes F = 1."""
 
     time: Any  # int64 [F], open times
-    open: Any
-    high: Any
-    low: Any
-    close: Any
+    px: Any  # float64 [F, N, 8], columns codes.PX_*
     volume: Any
-    mark_open: Any
-    mark_high: Any
-    mark_low: Any
-    mark_close: Any
     valid: Any  # bool
     funding_start: Any  # int64 [F + 1]: settlements k with start[f] <= k < start[f + 1] are due at the open of bar f
     funding_symbol: Any  # int64 [K]
@@ -47,6 +40,10 @@ class Bars(NamedTuple):
     bar_ms: int  # length of these bars
     decision_ms: int  # length of a decision bar
 
+    def column(self, name: str) -> Any:
+        """Prices ``[F, N]`` by name (``open`` .. ``mark_close``), a view; for Python callers."""
+        return self.px[:, :, PX_NAMES.index(name)]
+
 
 @kernel
 def _last_price(venue: Any, bars: Any, f: int, i: int, out: Any) -> Any:
@@ -54,9 +51,9 @@ def _last_price(venue: Any, bars: Any, f: int, i: int, out: Any) -> Any:
     if not bars.valid[f, i]:
         return venue.symbol[i].last_close
     if venue.fund[0].in_bar == 0:
-        return bars.close[f, i]
+        return bars.px[f, i, PX_CLOSE]
     e = out.event[0]
-    return e.price if e.kind == EV_FILL and e.symbol == i else bars.open[f, i]
+    return e.price if e.kind == EV_FILL and e.symbol == i else bars.px[f, i, PX_OPEN]
 
 
 @kernel
@@ -98,17 +95,16 @@ def run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: A
         if not has_room(state, out):
             return f
         begin_bar(p.venue, venue, bars, f)
-        while match_next(p.venue, venue, bars, f, out.event):
-            on_event(p, state, out.event, out)
+        more = True
+        while more:
+            more = match_next(p.venue, venue, bars, f, out.event)
+            if more:
+                on_event(p, state, out.event, out)
+            else:
+                end_bar(venue, bars, f)
+                on_close(p, state, bars, f, rows, bars.decision[f], out)
+                write_curve(state, bars, f, curve)
             submit_all(p, venue, bars, f, out)
-        end_bar(venue, bars, f)
-        t = bars.decision[f]
-        if t >= 0:
-            on_bar(p, state, bars, f, rows, t, out)
-        else:
-            on_guard(p, state, bars, f, out)
-        write_curve(state, bars, f, curve)
-        submit_all(p, venue, bars, f, out)
         f += 1
     return f1
 

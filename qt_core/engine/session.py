@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from qt_core import records as rec
 from qt_core._jit import INTERPRETED, compile_lock
+from qt_core.arrays import aligned
+from qt_core.codes import PX_NAMES
 from qt_core.config import Config
 from qt_core.engine.result import Result
 from qt_core.engine.run import Bars, run
@@ -50,6 +52,21 @@ def _check_grid(market: Market, fine: Market, decision_ms: int) -> None:
         raise DataError(f"decisions every {decision_ms} ms; a multiple of the bars' {fine.timeframe_ms} ms expected")
 
 
+def interleaved(market: Market) -> npt.NDArray[np.float64]:
+    """Prices ``[F, N, 8]``: what one bar of one symbol needs lies in one cache line (columns ``codes.PX_*``).
+
+    A trade touches a few scattered bars; with a column per price each would cost a memory access per column. Made
+    once per Market and kept with it.
+    """
+    kept: npt.NDArray[np.float64] | None = market.__dict__.get("_interleaved")
+    if kept is None:
+        kept = aligned((market.n_bars, market.n_symbols, len(PX_NAMES)))
+        for k, name in enumerate(PX_NAMES):
+            kept[:, :, k] = getattr(market, name)
+        market.__dict__["_interleaved"] = kept  # frozen: not a field, so replace() does not carry it over
+    return kept
+
+
 def prepare_bars(market: Market, decide_every_ms: int | None = None) -> Bars:
     """The finest bars of a market and the rows at which decisions fall.
 
@@ -66,15 +83,8 @@ def prepare_bars(market: Market, decide_every_ms: int | None = None) -> Bars:
     keep = due < fine.n_bars
     return Bars(
         time=fine.time,
-        open=fine.open,
-        high=fine.high,
-        low=fine.low,
-        close=fine.close,
+        px=interleaved(fine),
         volume=fine.volume,
-        mark_open=fine.mark_open,
-        mark_high=fine.mark_high,
-        mark_low=fine.mark_low,
-        mark_close=fine.mark_close,
         valid=fine.valid,
         funding_start=np.searchsorted(due[keep], np.arange(fine.n_bars + 1), side="left").astype(np.int64),
         funding_symbol=np.ascontiguousarray(market.funding_symbol[keep]),

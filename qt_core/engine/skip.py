@@ -7,7 +7,7 @@ stops: a trailing stop moves at every close. ``tests/engine`` compares runs with
 from typing import Any
 
 from qt_core._jit import kernel
-from qt_core.codes import OFF
+from qt_core.codes import OFF, PX_HIGH, PX_LOW, PX_MARK_CLOSE, PX_MARK_HIGH, PX_MARK_LOW
 from qt_core.engine.matching import is_hot, remember_last
 from qt_core.stages.account import account_step, roll_day
 from qt_core.stages.entries import collect
@@ -95,13 +95,13 @@ def skip_held(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, cu
         if bars.busy[f] and not alone:
             break
         if (
-            min(bars.low[f, i], bars.mark_low[f, i]) <= low_edge
-            or max(bars.high[f, i], bars.mark_high[f, i]) >= high_edge
+            min(bars.px[f, i, PX_LOW], bars.px[f, i, PX_MARK_LOW]) <= low_edge
+            or max(bars.px[f, i, PX_HIGH], bars.px[f, i, PX_MARK_HIGH]) >= high_edge
         ):
             break
         if bars.time[f] >= v.next_expiry_ms:
             break
-        move = bars.mark_close[f, i] - avg
+        move = bars.px[f, i, PX_MARK_CLOSE] - avg
         equity = wallet + qty * move
         exact = (
             equity > fund.peak_equity_usd * (1.0 - NEAR)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qt_core.arrays import aligned
 from qt_core.codes import CTX_COLUMNS
 from qt_core.features.frame import bars_of, params_for
 from qt_core.features.params import FeatureParams
@@ -45,7 +46,7 @@ def chain_context(market: Market, params: FeatureParams | None = None) -> ChainC
     """
     p = params_for(market, params)
     shape = (market.n_bars, market.n_symbols)
-    values = np.empty((*shape, CTX_COLUMNS), dtype=np.float64)
+    values = aligned((*shape, CTX_COLUMNS))
     eligible = np.empty(shape, dtype=np.bool_)
     _, state = new_state(p, market.n_symbols)
     update(p, state, bars_of(market), np.empty((1, market.n_symbols, N_FEATURES)), values, eligible)

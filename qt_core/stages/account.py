@@ -3,7 +3,7 @@
 from typing import Any
 
 from qt_core._jit import kernel
-from qt_core.codes import CMD_ERROR, CMD_EXIT, CMD_HALT, CMD_HEALTH, CMD_OVERRIDE, CMD_PAUSE, CMD_RELEASE
+from qt_core.codes import CMD_ERROR, CMD_EXIT, CMD_HALT, CMD_HEALTH, CMD_OVERRIDE, CMD_PAUSE, CMD_RELEASE, PX_MARK_CLOSE
 from qt_core.risk import risk_os
 from qt_core.stages.events import exit_now
 
@@ -22,7 +22,7 @@ def mark_positions(state: Any, bars: Any, f: int) -> None:
         i = state.open_list[k]
         s = state.symbol[i]
         if bars.valid[f, i]:
-            s.mark = bars.mark_close[f, i]
+            s.mark = bars.px[f, i, PX_MARK_CLOSE]
         move = s.mark - s.avg_price
         unrealised += s.qty * move
         exposure += abs(s.qty) * s.mark

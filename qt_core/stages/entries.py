@@ -20,6 +20,7 @@ from qt_core.codes import (
     OK,
     OP_NEW,
     OVERRIDE,
+    PX_CLOSE,
     STREAK_SCALED,
     TAG_ENTRY,
 )
@@ -33,7 +34,7 @@ from qt_core.state import N_CANDIDATES
 
 
 @kernel
-def _insert_candidate(out: Any, cap: int, i: int, sig: Any) -> None:
+def _insert_candidate(out: Any, cap: int, i: int, sig: Any, price: float, atr: float) -> None:
     """Keep the best ``cap`` candidates, by confidence descending, then name (index) ascending."""
     n = out.n[N_CANDIDATES]
     k = n if n < cap else cap - 1
@@ -48,6 +49,8 @@ def _insert_candidate(out: Any, cap: int, i: int, sig: Any) -> None:
     c.confidence = sig.confidence
     c.p_sell = sig.p_sell
     c.p_buy = sig.p_buy
+    c.price = price
+    c.atr_fraction = atr
     if n < cap:
         out.n[N_CANDIDATES] = n + 1
 
@@ -73,7 +76,8 @@ def collect(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) 
         if s.qty != 0.0 or s.pending_seq != 0:
             count(out, M_SELECTION, HELD)
             continue
-        _insert_candidate(out, cap, i, sig)
+        # price and ATR are read here, so that the memory they wait for is under way before the decision needs it
+        _insert_candidate(out, cap, i, sig, bars.px[f, i, PX_CLOSE], rows.ctx[t, i, CTX_ATR_PCT])
 
 
 @kernel
@@ -185,9 +189,7 @@ def _reserve_and_order(p: Any, state: Any, c: Any, now_ms: int, decision_ms: int
 @kernel
 def _decide(p: Any, state: Any, rows: Any, t: int, c: Any, out: Any) -> int:
     """Run one candidate down the chain: TP/SL -> size and risk OS -> governor. Fills the row; returns the reason."""
-    atr = rows.ctx[t, c.symbol, CTX_ATR_PCT]
-    d = dynamic_tpsl.distances(p.tpsl, atr, c.vol_class, c.tpsl_class)
-    c.atr_fraction = atr
+    d = dynamic_tpsl.distances(p.tpsl, c.atr_fraction, c.vol_class, c.tpsl_class)
     c.sl_fraction = max(d.sl_fraction, state.symbol[c.symbol].tick_size / c.price)  # no stop is nearer than a tick
     c.tp_fraction = d.tp_fraction
     count(out, M_TPSL, d.reason)
@@ -220,7 +222,6 @@ def _blank(c: Any, now_ms: int, rank: int) -> None:
     c.seq = 0
     c.module = 0
     c.reason = OK
-    c.atr_fraction = 0.0
     c.sl_fraction = 0.0
     c.tp_fraction = 0.0
     c.margin_target_usd = 0.0
@@ -252,7 +253,6 @@ def enter(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, now_ms: int,
         c = out.candidates[rank]
         _blank(c, now_ms, rank)
         i = c.symbol
-        c.price = bars.close[f, i]
         classes = regime.classify(p.regime, rows.ctx, t, i, c.price)
         c.vol_class = classes.volatility
         c.trend_class = classes.trend

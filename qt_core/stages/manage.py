@@ -3,7 +3,7 @@
 from typing import Any
 
 from qt_core._jit import kernel
-from qt_core.codes import OP_AMEND, STOP, TAG_SL
+from qt_core.codes import OP_AMEND, PX_CLOSE, PX_HIGH, PX_LOW, STOP, TAG_SL
 from qt_core.position import dynamic_tpsl
 from qt_core.records import JE_STOP_MOVED
 from qt_core.stages.journal import log_event, request
@@ -23,8 +23,8 @@ def _best(s: Any, bars: Any, f: int, i: int) -> float:
     """Most favourable price known since entry; of the bar a limit filled inside, only its close."""
     inside = s.inside_ms == bars.time[f]
     if s.side > 0:
-        return float(max(s.best_price, bars.close[f, i] if inside else bars.high[f, i]))
-    return float(min(s.best_price, bars.close[f, i] if inside else bars.low[f, i]))
+        return float(max(s.best_price, bars.px[f, i, PX_CLOSE] if inside else bars.px[f, i, PX_HIGH]))
+    return float(min(s.best_price, bars.px[f, i, PX_CLOSE] if inside else bars.px[f, i, PX_LOW]))
 
 
 @kernel
@@ -50,7 +50,7 @@ def manage_positions(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: An
         if not bars.valid[f, i] or s.sl_seq == 0:
             continue
         s.best_price = _best(s, bars, f, i)
-        close = bars.close[f, i]
+        close = bars.px[f, i, PX_CLOSE]
         roi = s.side * (close - s.avg_price) / s.avg_price * s.leverage
         if s.trail_active == 0 and not roi >= p.tpsl.trail_activation_roi:
             continue

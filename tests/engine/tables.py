@@ -153,7 +153,7 @@ def equity_of(venue: Any, bars: Any, f: int) -> float:
     total = wallet
     for i, v in enumerate(np.asarray(venue.symbol)):
         if v["qty"] != 0.0:
-            mark = bars.mark_close[f, i] if bars.valid[f, i] else v["last_mark"]
+            mark = bars.column("mark_close")[f, i] if bars.valid[f, i] else v["last_mark"]
             total += v["qty"] * (mark - v["avg_price"])
     return float(total)
 

@@ -23,7 +23,7 @@ from qt_core.signal.rules import Params as RuleParams
 from qt_core.signal.rules import rule_rows
 from qt_core.state import make_out, records
 
-ROW_COLUMNS = ("open", "high", "low", "close", "volume", "mark_open", "mark_high", "mark_low", "mark_close", "valid")
+ROW_COLUMNS = ("px", "volume", "valid")
 NO_ROW = -1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qt_core.codes import CTX_ATR_PCT, EV_FILL, TAG_ENTRY
+from qt_core.codes import CTX_ATR_PCT, EV_FILL, PX_NAMES, TAG_ENTRY
 from qt_core.config import Config
 from qt_core.engine.result import Result
 from qt_core.engine.session import advance, open_session
@@ -180,10 +180,11 @@ def _run_on(column: str, f: int, i: int) -> Callable[[Inputs, Config, int], Resu
 
     def run(inputs: Inputs, config: Config, seed: int) -> Result:
         s = open_session(inputs.market, inputs.tape, config, seed=seed, context=inputs.context)
-        prices = getattr(s.bars, column).copy()
-        if f + 1 < len(prices):
-            prices[f, i] = prices[f + 1, i]
-        s.bars = s.bars._replace(**{column: prices})
+        px = s.bars.px.copy()
+        k = PX_NAMES.index(column)
+        if f + 1 < len(px):
+            px[f, i, k] = px[f + 1, i, k]
+        s.bars = s.bars._replace(px=px)
         advance(s)
         return Result.of(s, inputs.market, config, seed)
 

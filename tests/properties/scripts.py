@@ -51,7 +51,7 @@ class Script:
 
     def _new(self, f: int, i: int) -> Order:
         g, spec = self.g, self.s.bars.specs[i]
-        close, tick, lot = float(self.s.bars.close[f, i]), float(spec["tick_size"]), float(spec["lot_step"])
+        close, tick, lot = float(self.s.bars.column("close")[f, i]), float(spec["tick_size"]), float(spec["lot_step"])
         side = 1 if g.random() < 0.5 else -1
         away = close * float(g.normal(0.0, self.away))
         level = max(tick, round((close + away) / tick) * tick)

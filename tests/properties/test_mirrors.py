@@ -74,7 +74,7 @@ class Recorded(Script):
 
     def _near_bracket(self, f: int, i: int) -> list[Order]:
         """A stop and a target that one bar may both reach."""
-        qty, close = float(self.s.venue.symbol["qty"][i]), float(self.s.bars.close[f, i])
+        qty, close = float(self.s.venue.symbol["qty"][i]), float(self.s.bars.column("close")[f, i])
         tick = float(self.s.bars.specs[i]["tick_size"])
         away = max(1, round(0.003 * close / tick)) * tick
         side = -1 if qty > 0.0 else 1

@@ -161,7 +161,7 @@ class Accountant(Watcher):
 
     def on_close(self, f: int) -> None:
         valid = self.s.bars.valid[f]
-        self.mark = np.where(valid, self.s.bars.mark_close[f], self.mark)
+        self.mark = np.where(valid, self.s.bars.column("mark_close")[f], self.mark)
 
     @property
     def equity(self) -> float:
