@@ -88,6 +88,8 @@ def small_bench() -> Bench:
 
 def head_facts(bench: Bench, runs: int) -> dict[str, Any]:
     """What and where: data, tape, versions, cores, load."""
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
+    busy = {"note": "the machine was busy with other work: trust ratios, not times"} if load > cores + 0.5 else {}
     names = ("numpy", "numba", "vectorbt", "backtesting", "backtrader")
     return {
         "data": "SIMULATED" if bench.market.simulated else bench.market.source,
@@ -96,6 +98,7 @@ def head_facts(bench: Bench, runs: int) -> dict[str, Any]:
         "runs": runs,
         "python": platform.python_version(),
         **{name: version(name) for name in names},
-        "cores": os.cpu_count() or 0,
-        "load": round(os.getloadavg()[0], 2),
+        "cores": cores,
+        "load": round(load, 2),
+        **busy,
     }
