@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qt_core.errors import DataError
+from qt_core.market_checks import check_bars, check_prices, check_ticks, check_times, utc_text
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -171,11 +172,6 @@ ROW_FIELDS = (
 )
 
 
-def utc_text(time_ms: int) -> str:
-    """``2021-05-19T13:00Z`` for an int64 ms time."""
-    return str(np.datetime64(int(time_ms), "ms").astype("datetime64[m]")) + "Z"
-
-
 def span_text(market: Market) -> str:
     """First and last bar of a market, for messages."""
     if market.n_bars == 0:
@@ -245,14 +241,14 @@ def make_market(
     for k in cols:
         cols[k][~valid] = np.nan
     cols["volume"][valid & np.isnan(cols["volume"])] = 0.0
-    _check_times(time, timeframe_ms)
-    _check_prices(names, time, cols, valid)
+    check_times(time, timeframe_ms)
+    check_prices(names, time, cols, valid)
     qv, estimated = _quote_volume(quote_volume, order, cols, valid)
     marks, known = _marks(mark, order, cols, valid)
-    _check_bars(names, time, {k: marks[f"mark_{k}"] for k in ("open", "high", "low", "close")}, valid, "mark ")
+    check_bars(names, time, {k: marks[f"mark_{k}"] for k in ("open", "high", "low", "close")}, valid, "mark ")
     f_time, f_sym, f_rate = _funding(funding, order, n)
     specs = default_specs(n) if specs is None else specs[order].copy()
-    _check_ticks(names, specs, cols["low"])
+    check_ticks(names, specs, cols["low"])
     brackets = default_brackets(n) if brackets is None else brackets[order].copy()
     specs["n_brackets"] = np.sum(np.isfinite(brackets["notional_floor"]), axis=1)
     return Market(
@@ -282,51 +278,6 @@ def _column(table: dict[str, FloatArray], key: str, order: IntArray, shape: tupl
     if col.shape != shape:
         raise DataError(f"column {key} has shape {col.shape}, expected {shape} (bars, symbols)")
     return np.array(col[:, order], dtype=np.float64, order="C")
-
-
-def _check_times(time: IntArray, timeframe_ms: int) -> None:
-    if len(time) == 0:
-        raise DataError("no bars: at least one bar expected")
-    step = np.diff(time)
-    bad = np.flatnonzero(step != timeframe_ms)
-    if len(bad):
-        k = int(bad[0]) + 1
-        what = "duplicated" if step[k - 1] == 0 else "unsorted" if step[k - 1] < 0 else "not evenly spaced"
-        raise DataError(f"times {what} at bar {k} ({utc_text(time[k])}); expected steps of {timeframe_ms} ms")
-
-
-def _check_prices(names: tuple[str, ...], time: IntArray, cols: dict[str, FloatArray], valid: BoolArray) -> None:
-    _check_bars(names, time, cols, valid, "")
-    _raise_first(names, time, "negative volume", (cols["volume"] < 0.0) & valid, "volume >= 0")
-
-
-def _check_bars(
-    names: tuple[str, ...], time: IntArray, cols: dict[str, FloatArray], valid: BoolArray, prefix: str
-) -> None:
-    o, h, lo, c = cols["open"], cols["high"], cols["low"], cols["close"]
-    checks = (
-        ("price not positive", (lo <= 0.0) | (o <= 0.0) | (c <= 0.0) | (h <= 0.0), "prices above 0"),
-        ("high below low", h < lo, "high >= low"),
-        ("open or close outside low..high", (o > h) | (c > h) | (o < lo) | (c < lo), "low <= open, close <= high"),
-    )
-    for what, mask, expected in checks:
-        _raise_first(names, time, prefix + what, mask & valid, expected)
-
-
-def _raise_first(names: tuple[str, ...], time: IntArray, what: str, mask: BoolArray, expected: str) -> None:
-    hits = np.argwhere(mask)
-    if len(hits):
-        t, i = int(hits[0][0]), int(hits[0][1])
-        raise DataError(f"{names[i]} bar {t} ({utc_text(time[t])}): {what}; expected {expected}")
-
-
-def _check_ticks(names: tuple[str, ...], specs: npt.NDArray[Any], low: FloatArray) -> None:
-    """A tick as large as the price would round prices to zero: the specs are another contract's."""
-    for i, name in enumerate(names):
-        lowest = float(np.nanmin(low[:, i], initial=np.inf))
-        if specs["tick_size"][i] >= lowest:
-            tick = specs["tick_size"][i]
-            raise DataError(f"{name}: tick_size {tick:g}; expected less than its lowest price {lowest:g}")
 
 
 def _quote_volume(
