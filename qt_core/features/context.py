@@ -4,13 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qt_core.arrays import aligned
-from qt_core.codes import CTX_COLUMNS
-from qt_core.features.frame import bars_of, params_for
+from qt_core.features.frame import params_for, run_market
 from qt_core.features.params import FeatureParams
-from qt_core.features.registry import N_FEATURES
-from qt_core.features.state import new_state
-from qt_core.features.step import update
 from qt_core.market import BoolArray, FloatArray, Market
 
 
@@ -44,10 +39,5 @@ def chain_context(market: Market, params: FeatureParams | None = None) -> ChainC
     ConfigError
         If the params are out of range or made for another bar length.
     """
-    p = params_for(market, params)
-    shape = (market.n_bars, market.n_symbols)
-    values = aligned((*shape, CTX_COLUMNS))
-    eligible = np.empty(shape, dtype=np.bool_)
-    _, state = new_state(p, market.n_symbols)
-    update(p, state, bars_of(market), np.empty((1, market.n_symbols, N_FEATURES)), values, eligible)
-    return ChainContext(values, eligible)
+    rows = run_market(market, params_for(market, params), False, True)
+    return ChainContext(rows.context, rows.eligible)

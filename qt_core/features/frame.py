@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qt_core.arrays import aligned
+from qt_core.codes import CTX_COLUMNS
 from qt_core.errors import ConfigError
 from qt_core.features.params import FeatureParams, check_params, default_params
 from qt_core.features.registry import N_FEATURES, feature_names
 from qt_core.features.state import new_state
-from qt_core.features.step import Bars, update
+from qt_core.features.step import Bars, Rows, update
+from qt_core.features.work import new_work
 from qt_core.market import FloatArray, Market
 
 
@@ -31,8 +34,16 @@ class FeatureFrame:
 
 def bars_of(market: Market) -> Bars:
     """The market's columns in the layout the kernels are compiled for."""
-    return Bars(
-        *(np.ascontiguousarray(getattr(market, name)) for name in Bars._fields),
+    return Bars(*(np.ascontiguousarray(getattr(market, name)) for name in Bars._fields))
+
+
+def new_rows(n_bars: int, n_symbols: int, features: bool, context: bool) -> Rows:
+    """Output arrays for ``update``, without rows where not wanted."""
+    kept, read = n_bars if features else 0, n_bars if context else 0
+    return Rows(
+        aligned((kept, n_symbols, N_FEATURES)),
+        aligned((read, n_symbols, CTX_COLUMNS)),
+        np.empty((read, n_symbols), dtype=np.bool_),
     )
 
 
@@ -53,6 +64,14 @@ def params_for(market: Market, params: FeatureParams | None) -> FeatureParams:
     return check_params(params)
 
 
+def run_market(market: Market, params: FeatureParams, features: bool, context: bool) -> Rows:
+    """One pass over a market from an empty state."""
+    n = market.n_symbols
+    rows = new_rows(market.n_bars, n, features, context)
+    update(params, new_state(params, n)[1], new_work(params, n), bars_of(market), rows)
+    return rows
+
+
 def compute_features(market: Market, params: FeatureParams | None = None) -> FeatureFrame:
     """Every indicator of the registry for every symbol and bar, in one pass.
 
@@ -66,8 +85,4 @@ def compute_features(market: Market, params: FeatureParams | None = None) -> Fea
         See :func:`params_for`.
     """
     p = params_for(market, params)
-    values = np.empty((market.n_bars, market.n_symbols, N_FEATURES), dtype=np.float64)
-    _, state = new_state(p, market.n_symbols)
-    nothing = np.empty((0, market.n_symbols, 0)), np.empty((0, market.n_symbols), dtype=np.bool_)
-    update(p, state, bars_of(market), values, *nothing)
-    return FeatureFrame(feature_names(p), values)
+    return FeatureFrame(feature_names(p), run_market(market, p, True, False).features)

@@ -1,12 +1,11 @@
 """RSI, MACD, stochastic, Williams %R, CCI, MFI: momentum within a band. Seeds and zero rules are TA-Lib's.
 
-Every kernel here and in the sister files advances one symbol's row ``s`` (SYMBOL_DT) and windows by one valid bar and
-writes its columns of ``out[t, i]``; NaN until the warm-up of the registry is over.
+Every kernel here and in the sister files advances one symbol's state over a run, the first ``m`` columns of ``rows``
+(work.py), and writes its feature rows. ``s`` is the symbol's SYMBOL_DT row, ``s.bars`` the valid bars before the run;
+``w`` its row of windows; rings are the symbol's own. ``warm``: every seed is over (rolling.ema).
 """
 
 from typing import Any
-
-import numpy as np
 
 from qt_core._jit import kernel
 from qt_core.features.params import FeatureParams
@@ -21,171 +20,129 @@ from qt_core.features.registry import (
     F_STOCH_K,
     F_WILLIAMS_R,
 )
-from qt_core.features.rolling import roll_extremes, roll_sum, roll_sum2
-from qt_core.features.state import W_MFI, W_SLOW_D, W_SLOW_K, W_STOCH, FeatureState
+from qt_core.features.rolling import ema, extend, roll_extremes, roll_sum, wilder
+from qt_core.features.state import W_MFI_DOWN, W_MFI_UP, W_SLOW_D, W_SLOW_K, W_STOCH
+from qt_core.features.work import (
+    R_A,
+    R_B,
+    R_C,
+    R_CLOSE,
+    R_D,
+    R_HIGH,
+    R_INV_CLOSE,
+    R_LOW,
+    R_PREV_CLOSE,
+    R_PREV_TYPICAL,
+    R_TYPICAL,
+    R_VOLUME,
+)
 from qt_core.market import FloatArray
 
-NAN = np.nan
-
 
 @kernel
-def wilder(previous: float, x: float, samples: int, span: int) -> float:
-    """Wilder's average: a running sum, at ``span`` samples their mean, then ``(prev * (span - 1) + x) / span``."""
-    if samples < span:
-        return previous + x
-    if samples == span:
-        return (previous + x) / span
-    return previous + (x - previous) * (1.0 / span)
-
-
-@kernel
-def ema(previous: float, x: float, samples: int, span: int) -> float:
-    """Exponential average, alpha 2 / (span + 1), seeded with the mean of the first ``span`` samples (TA-Lib EMA)."""
-    if samples < span:
-        return previous + x
-    if samples == span:
-        return (previous + x) / span
-    return (x - previous) * (2.0 / (span + 1.0)) + previous
-
-
-@kernel
-def rsi_step(p: FeatureParams, s: Any, close: float, out: FloatArray, t: int, i: int) -> None:
+def rsi_run(p: FeatureParams, s: Any, rows: FloatArray, m: int, warm: bool) -> None:
     """RSI of Wilder; 0 where nothing moved (TA-Lib)."""
-    value = NAN
-    samples = s.bars - 1
-    if samples > 0:
-        change = close - s.last_close
-        s.rsi_gain = wilder(s.rsi_gain, max(change, 0.0), samples, p.rsi_span)
-        s.rsi_loss = wilder(s.rsi_loss, max(-change, 0.0), samples, p.rsi_span)
-        if samples >= p.rsi_span:
-            total = s.rsi_gain + s.rsi_loss
-            value = 100.0 * s.rsi_gain / total if total > 0.0 else 0.0
-    out[t, i, F_RSI] = value
+    close, previous, out = rows[R_CLOSE], rows[R_PREV_CLOSE], rows[F_RSI]
+    gain, loss = s.rsi_gain, s.rsi_loss
+    for k in range(m):
+        samples = s.bars + k
+        change = close[k] - previous[k]
+        gain = wilder(gain, max(change, 0.0), samples, p.rsi_span, warm)
+        loss = wilder(loss, max(-change, 0.0), samples, p.rsi_span, warm)
+        total = gain + loss
+        out[k] = 100.0 * gain / total if total > 0.0 else 0.0
+    s.rsi_gain, s.rsi_loss = gain, loss
 
 
 @kernel
-def macd_step(p: FeatureParams, s: Any, close: float, inv_close: float, out: FloatArray, t: int, i: int) -> None:
+def macd_run(p: FeatureParams, s: Any, rows: FloatArray, m: int, warm: bool) -> None:
     """MACD line, signal and histogram as fractions of the close.
 
     TA-Lib starts both averages on the bar where the slow one is known: the fast one's seed is the mean of the *last*
     ``macd_fast`` closes at that bar.
     """
-    line, signal, bars = NAN, NAN, s.bars
-    if bars > p.macd_slow - p.macd_fast:
-        s.macd_fast = ema(s.macd_fast, close, bars - (p.macd_slow - p.macd_fast), p.macd_fast)
-    s.macd_slow = ema(s.macd_slow, close, bars, p.macd_slow)
-    samples = bars - p.macd_slow + 1
-    if samples > 0:
-        difference = s.macd_fast - s.macd_slow
-        s.macd_signal = ema(s.macd_signal, difference, samples, p.macd_signal)
-        if samples >= p.macd_signal:
-            line = difference * inv_close
-            signal = s.macd_signal * inv_close
-    out[t, i, F_MACD] = line
-    out[t, i, F_MACD_SIGNAL] = signal
-    out[t, i, F_MACD_HISTOGRAM] = line - signal
+    close, inv_close = rows[R_CLOSE], rows[R_INV_CLOSE]
+    line, signal, histogram = rows[F_MACD], rows[F_MACD_SIGNAL], rows[F_MACD_HISTOGRAM]
+    fast, slow, average = s.macd_fast, s.macd_slow, s.macd_signal
+    for k in range(m):
+        samples = s.bars + 1 + k
+        fast = ema(fast, close[k], samples - (p.macd_slow - p.macd_fast), p.macd_fast, warm)
+        slow = ema(slow, close[k], samples, p.macd_slow, warm)
+        average = ema(average, fast - slow, samples - p.macd_slow + 1, p.macd_signal, warm)
+        line[k] = (fast - slow) * inv_close[k]
+        signal[k] = average * inv_close[k]
+        histogram[k] = line[k] - signal[k]
+    s.macd_fast, s.macd_slow, s.macd_signal = fast, slow, average
 
 
 @kernel
-def stoch_step(
+def stoch_run(
     p: FeatureParams,
-    state: FeatureState,
-    s: Any,
-    high: float,
-    low: float,
-    close: float,
-    out: FloatArray,
-    t: int,
-    i: int,
+    w: Any,
+    ring: FloatArray,
+    slow_k_ring: FloatArray,
+    slow_d_ring: FloatArray,
+    rows: FloatArray,
+    m: int,
 ) -> None:
     """Slow stochastic and Williams %R over the same high-low window; 0 where the window is flat (TA-Lib)."""
-    top, bottom = roll_extremes(state.window[i, W_STOCH], state.stoch, i, high, low)
-    slow_k, slow_d, williams = NAN, NAN, NAN
-    samples = s.bars - p.stoch_span + 1
-    if samples > 0:
-        width = top - bottom
+    close, top, bottom, fast_k = rows[R_CLOSE], rows[R_A], rows[R_B], rows[R_C]
+    williams, slow_k, slow_d = rows[F_WILLIAMS_R], rows[F_STOCH_K], rows[F_STOCH_D]
+    roll_extremes(w[W_STOCH], ring, rows[R_HIGH], rows[R_LOW], top, bottom, m)
+    for k in range(m):
+        width = top[k] - bottom[k]
         inverse = 100.0 / width if width > 0.0 else 0.0
-        fast_k = (close - bottom) * inverse
-        williams = (close - top) * inverse
-        slow_k, slow_d = _slow_lines(p, state, fast_k, samples, i)
-    out[t, i, F_STOCH_K] = slow_k
-    out[t, i, F_STOCH_D] = slow_d
-    out[t, i, F_WILLIAMS_R] = williams
+        fast_k[k] = (close[k] - bottom[k]) * inverse
+        williams[k] = (close[k] - top[k]) * inverse
+    roll_sum(w[W_SLOW_K], slow_k_ring, fast_k, slow_k, m)
+    inverse = 1.0 / p.stoch_slow_k
+    for k in range(m):
+        slow_k[k] *= inverse
+    roll_sum(w[W_SLOW_D], slow_d_ring, slow_k, slow_d, m)
+    inverse = 1.0 / p.stoch_slow_d
+    for k in range(m):
+        slow_d[k] *= inverse
 
 
 @kernel
-def _slow_lines(p: FeatureParams, state: FeatureState, fast_k: float, samples: int, i: int) -> tuple[float, float]:
-    """%K slow = SMA of fast %K, %D slow = SMA of that."""
-    slow_k, slow_d = NAN, NAN
-    total = roll_sum(state.window[i, W_SLOW_K], state.slow_k, i, fast_k)
-    if samples >= p.stoch_slow_k:
-        slow_k = total * (1.0 / p.stoch_slow_k)
-        total = roll_sum(state.window[i, W_SLOW_D], state.slow_d, i, slow_k)
-        if samples >= p.stoch_slow_k + p.stoch_slow_d - 1:
-            slow_d = total * (1.0 / p.stoch_slow_d)
-    return slow_k, slow_d
-
-
-@kernel
-def cci_step(p: FeatureParams, state: FeatureState, s: Any, typical: float, out: FloatArray, t: int, i: int) -> None:
+def cci_run(p: FeatureParams, history: FloatArray, past: FloatArray, rows: FloatArray, m: int) -> None:
     """CCI of Lambert: distance of the typical price from its mean in mean absolute deviations; 0 where flat (TA-Lib).
 
-    The mean deviation needs every value of the window: O(span) per bar, in four chains so that the adds overlap.
+    A mean deviation needs every value of its window: O(span) per bar, with bars side by side so that they vectorise.
     """
-    ring = state.typical
-    ring[i, s.typical_pos] = typical
-    s.typical_pos = s.typical_pos + 1 if s.typical_pos + 1 < p.cci_span else 0
-    value = NAN
-    if s.bars >= p.cci_span:
-        mean = _mean(ring, i, p.cci_span)
-        deviation = _sum_of_deviations(ring, i, p.cci_span, mean) * (1.0 / p.cci_span)
-        distance = typical - mean
+    typical, mean, deviation, out = rows[R_TYPICAL], rows[R_A], rows[R_B], rows[F_CCI]
+    extend(past, history, typical, m)
+    for k in range(m):
+        mean[k], deviation[k] = 0.0, 0.0
+    for first in range(p.cci_span):
+        lagged = past[first:]
+        for k in range(m):
+            mean[k] += lagged[k]
+    inverse = 1.0 / p.cci_span
+    for k in range(m):
+        mean[k] *= inverse
+    for first in range(p.cci_span):
+        lagged = past[first:]
+        for k in range(m):
+            deviation[k] += abs(lagged[k] - mean[k])
+    for k in range(m):
+        scale = deviation[k] * inverse
         # Rounding leaves a flat window a deviation of some units in the last place, not zero.
-        value = distance / (p.cci_scale * deviation) if deviation > p.flat_rel * typical else 0.0
-    out[t, i, F_CCI] = value
+        out[k] = (typical[k] - mean[k]) / (p.cci_scale * scale) if scale > p.flat_rel * typical[k] else 0.0
 
 
 @kernel
-def _mean(ring: FloatArray, i: int, span: int) -> float:
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    whole = span - span % 4
-    for k in range(0, whole, 4):
-        a += ring[i, k]
-        b += ring[i, k + 1]
-        c += ring[i, k + 2]
-        d += ring[i, k + 3]
-    for k in range(whole, span):
-        a += ring[i, k]
-    return ((a + b) + (c + d)) * (1.0 / span)
-
-
-@kernel
-def _sum_of_deviations(ring: FloatArray, i: int, span: int, mean: float) -> float:
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    whole = span - span % 4
-    for k in range(0, whole, 4):
-        a += abs(ring[i, k] - mean)
-        b += abs(ring[i, k + 1] - mean)
-        c += abs(ring[i, k + 2] - mean)
-        d += abs(ring[i, k + 3] - mean)
-    for k in range(whole, span):
-        a += abs(ring[i, k] - mean)
-    return (a + b) + (c + d)
-
-
-@kernel
-def mfi_step(
-    p: FeatureParams, state: FeatureState, s: Any, typical: float, volume: float, out: FloatArray, t: int, i: int
-) -> None:
+def mfi_run(p: FeatureParams, w: Any, ring: FloatArray, rows: FloatArray, m: int) -> None:
     """Money flow index; 0 where nothing flowed in the window (TA-Lib)."""
-    value = NAN
-    if s.bars > 1:
-        flow = typical * volume
-        change, noise = typical - s.last_typical, p.equal_rel * typical
-        up = flow if change > noise else 0.0
-        down = flow if change < -noise else 0.0
-        up_sum, down_sum = roll_sum2(state.window[i, W_MFI], state.mfi, i, up, down)
-        if s.bars > p.mfi_span:
-            total = up_sum + down_sum
-            value = 100.0 * up_sum / total if total > 0.0 else 0.0
-    out[t, i, F_MFI] = value
+    typical, previous, volume = rows[R_TYPICAL], rows[R_PREV_TYPICAL], rows[R_VOLUME]
+    up, down, up_sum, down_sum, out = rows[R_A], rows[R_B], rows[R_C], rows[R_D], rows[F_MFI]
+    for k in range(m):
+        flow = typical[k] * volume[k]
+        change, noise = typical[k] - previous[k], p.equal_rel * typical[k]
+        up[k] = flow if change > noise else 0.0
+        down[k] = flow if change < -noise else 0.0
+    roll_sum(w[W_MFI_UP], ring[0], up, up_sum, m)
+    roll_sum(w[W_MFI_DOWN], ring[1], down, down_sum, m)
+    for k in range(m):
+        total = up_sum[k] + down_sum[k]
+        out[k] = 100.0 * up_sum[k] / total if total > 0.0 else 0.0

@@ -93,7 +93,14 @@ def check_params(params: FeatureParams) -> FeatureParams:
 _TYPES = {**dict.fromkeys(FeatureParams._fields, 0), **FeatureParams._field_defaults}
 _LOWEST: dict[str, float] = {
     **dict.fromkeys((n for n in FeatureParams._fields if n.endswith("_span") or n.startswith("vol_")), 2),
-    **{"month_samples": 2, "month_min_samples": 1, "reset_gap_bars": 0, "macd_fast": 2, "ema_fast": 2, "donchian_span": 1},
+    **{
+        "month_samples": 2,
+        "month_min_samples": 1,
+        "reset_gap_bars": 0,
+        "macd_fast": 2,
+        "ema_fast": 2,
+        "donchian_span": 1,
+    },
     **{"bollinger_sigma": 1e-9, "flat_rel": 0.0, "cci_scale": 1e-9, "equal_rel": 0.0, "momentum_span": 1},
 }
 _ORDERED = (("macd_fast", "macd_slow"), ("ema_fast", "ema_slow"), ("ema_slow", "ema_long"))

@@ -113,6 +113,7 @@ def _momentum(p: FeatureParams) -> list[FeatureSpec]:
 
 def _volatility_and_trend(p: FeatureParams) -> list[FeatureSpec]:
     b, a, d = p.bollinger_span, p.atr_span, p.donchian_span
+    days_30 = p.month_samples * p.sample_bars
     month = p.month_min_samples * p.sample_bars
     return [
         FeatureSpec(
@@ -141,13 +142,21 @@ def _volatility_and_trend(p: FeatureParams) -> list[FeatureSpec]:
             CARRY,
         ),
         FeatureSpec(f"donchian_width_{d}", F_DONCHIAN_WIDTH, d + 1, "of middle", d, "(high - low) / middle", CARRY),
-        FeatureSpec("atr_pctile", F_ATR_PCTILE, a + month, "0..1", p.month_samples * p.sample_bars, "share of 30 days below", CARRY),
+        FeatureSpec(
+            "atr_pctile",
+            F_ATR_PCTILE,
+            a + month,
+            "0..1",
+            days_30,
+            "share of 30 days below",
+            CARRY,
+        ),
         FeatureSpec(
             "donchian_width_pctile",
             F_DONCHIAN_WIDTH_PCTILE,
             d + month,
             "0..1",
-            p.month_samples * p.sample_bars,
+            days_30,
             "share of 30 days below",
             CARRY,
         ),
@@ -156,12 +165,13 @@ def _volatility_and_trend(p: FeatureParams) -> list[FeatureSpec]:
 
 def _volume(p: FeatureParams) -> list[FeatureSpec]:
     v = p.volume_span
+    days_30, days_7 = p.month_samples * p.sample_bars, p.month_min_samples * p.sample_bars
     return [
         FeatureSpec(f"obv_slope_{v}", F_OBV_SLOPE, v + 1, "-1..1", v, "change of TA-Lib OBV / TA-Lib SUM(volume)", CARRY),
         FeatureSpec(f"volume_ratio_{v}", F_VOLUME_RATIO, v, "ratio", v, "volume / TA-Lib SMA(volume)", CARRY),
         FeatureSpec(f"vwap_distance_{v}", F_VWAP_DISTANCE, v, "fraction", v, "close / rolling VWAP - 1", CARRY),
         FeatureSpec(
-            "liquidity_ratio", F_LIQUIDITY_RATIO, p.day_bars + p.month_min_samples * p.sample_bars - 1, "ratio", p.month_samples * p.sample_bars,
+            "liquidity_ratio", F_LIQUIDITY_RATIO, p.day_bars + days_7 - 1, "ratio", days_30,
             "24 h quote volume / its 30-day median", CARRY,
         ),
         FeatureSpec("quote_volume_24h", F_QUOTE_VOLUME_24H, p.day_bars, "USD", p.day_bars, "sum over 24 h", CARRY),

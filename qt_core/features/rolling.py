@@ -1,11 +1,12 @@
-"""Sliding windows and order statistics in O(1) per bar, without drift.
+"""Sliding windows and recursive averages over a run of bars, O(1) per bar, without drift.
 
 A window of span W is kept in blocks of W bars. Within a block the slots hold the block's raw values; when it is full they
 are replaced by its *suffix* totals. The window at any bar is then "running total of the new block" (+) "suffix of the old
-block that has not left yet": one combine per bar, nothing is ever subtracted, so there is no drift and an extreme needs
+block that has not left yet": one combine per bar, nothing is ever subtracted, so there is no drift, and an extreme needs
 no search (van Herk 1992; Gil and Werman 1993). Slot W stays neutral (0 for sums, -inf and +inf for high and low).
 
-Results before W bars are garbage; callers look at the bar count.
+The first ``m`` values of ``x`` are read and of ``y`` written. Results before W bars are garbage: the pass blanks them by
+the registry's warm-ups.
 """
 
 from typing import Any
@@ -13,182 +14,149 @@ from typing import Any
 import numpy as np
 
 from qt_core._jit import kernel
-from qt_core.market import FloatArray, IntArray
-
-HIGHEST = np.int64(0x7FF0000000000000)  # bits of +inf
+from qt_core.market import FloatArray
 
 
 @kernel
-def roll_sum(w: Any, ring: FloatArray, i: int, x: float) -> float:
-    """Window sum after ``x``. ``w``: a WINDOW_DT row; ``ring``: ``[N, W+1, 1]``."""
-    pos = w.pos
-    w.a += x
-    ring[i, pos, 0] = x
-    total: float = w.a + ring[i, pos + 1, 0]
-    w.pos = pos + 1
-    if pos + 2 == ring.shape[1]:
-        _close_block(ring, i, 1)
-        w.pos, w.a = 0, 0.0
-    return total
+def ema(previous: float, x: float, samples: int, span: int, warm: bool) -> float:
+    """Exponential average, alpha 2 / (span + 1), seeded with the mean of the first ``span`` samples (TA-Lib EMA).
+
+    ``samples`` counts ``x``; below 1 nothing has begun. ``warm`` promises ``samples > span``.
+    """
+    if not warm:
+        if samples <= 0:
+            return 0.0
+        if samples < span:
+            return previous + x
+        if samples == span:
+            return (previous + x) / span
+    return (x - previous) * (2.0 / (span + 1.0)) + previous
 
 
 @kernel
-def roll_sum2(w: Any, ring: FloatArray, i: int, x: float, y: float) -> tuple[float, float]:
-    """Two sums over one window; ``ring``: ``[N, W+1, 2]``."""
-    pos = w.pos
-    w.a += x
-    w.b += y
-    ring[i, pos, 0] = x
-    ring[i, pos, 1] = y
-    first, second = w.a + ring[i, pos + 1, 0], w.b + ring[i, pos + 1, 1]
-    w.pos = pos + 1
-    if pos + 2 == ring.shape[1]:
-        _close_block(ring, i, 2)
-        w.pos, w.a, w.b = 0, 0.0, 0.0
-    return first, second
+def wilder(previous: float, x: float, samples: int, span: int, warm: bool) -> float:
+    """Wilder's average: a running sum, at ``span`` samples their mean, then ``prev + (x - prev) / span``."""
+    if not warm:
+        if samples <= 0:
+            return 0.0
+        if samples < span:
+            return previous + x
+        if samples == span:
+            return (previous + x) / span
+    return (x - previous) * (1.0 / span) + previous
 
 
 @kernel
-def roll_sum3(w: Any, ring: FloatArray, i: int, x: float, y: float, z: float) -> tuple[float, float, float]:
-    """Three sums over one window; ``ring``: ``[N, W+1, 3]``."""
-    pos = w.pos
-    w.a += x
-    w.b += y
-    w.c += z
-    ring[i, pos, 0] = x
-    ring[i, pos, 1] = y
-    ring[i, pos, 2] = z
-    first, second, third = w.a + ring[i, pos + 1, 0], w.b + ring[i, pos + 1, 1], w.c + ring[i, pos + 1, 2]
-    w.pos = pos + 1
-    if pos + 2 == ring.shape[1]:
-        _close_block(ring, i, 3)
-        w.pos, w.a, w.b, w.c = 0, 0.0, 0.0, 0.0
-    return first, second, third
+def wilder_sum(previous: float, x: float, samples: int, span: int, warm: bool) -> float:
+    """Wilder's decaying sum: plain over the first ``span - 1`` samples, then ``prev - prev / span + x``."""
+    if not warm:
+        if samples <= 0:
+            return 0.0
+        if samples < span:
+            return previous + x
+    return previous - previous * (1.0 / span) + x
 
 
 @kernel
-def _close_block(ring: FloatArray, i: int, channels: int) -> None:
+def roll_sum(w: Any, ring: FloatArray, x: FloatArray, y: FloatArray, m: int) -> None:
+    """Window sums of a row. ``w``: a WINDOW_DT row (pos, a = block total); ``ring``: ``[W + 1]``."""
+    span, done = ring.shape[0] - 1, 0
+    while done < m:
+        n = min(m - done, span - w.pos)
+        block, x_part, y_part = ring[w.pos :], x[done:], y[done:]
+        total = w.a
+        for k in range(n):
+            value = x_part[k]
+            total += value
+            block[k] = value
+            y_part[k] = total + block[k + 1]
+        w.pos, w.a = w.pos + n, total
+        done += n
+        if w.pos == span:
+            close_block(ring)
+            w.pos, w.a = 0, 0.0
+
+
+@kernel
+def close_block(ring: FloatArray) -> None:
     """Replace a full block's values by their suffix sums."""
-    for k in range(ring.shape[1] - 3, -1, -1):
-        for channel in range(channels):
-            ring[i, k, channel] += ring[i, k + 1, channel]
+    for k in range(ring.shape[0] - 3, -1, -1):
+        ring[k] += ring[k + 1]
 
 
 @kernel
-def roll_extremes(w: Any, ring: FloatArray, i: int, high: float, low: float) -> tuple[float, float]:
-    """Highest high and lowest low of the window; ``ring``: ``[N, W+1, 2]``; a fresh ``w`` has a = -inf, b = inf."""
-    pos = w.pos
-    w.a = max(w.a, high)
-    w.b = min(w.b, low)
-    ring[i, pos, 0] = high
-    ring[i, pos, 1] = low
-    top, bottom = max(w.a, ring[i, pos + 1, 0]), min(w.b, ring[i, pos + 1, 1])
-    w.pos = pos + 1
-    if pos + 2 == ring.shape[1]:
-        for k in range(ring.shape[1] - 3, -1, -1):
-            ring[i, k, 0] = max(ring[i, k, 0], ring[i, k + 1, 0])
-            ring[i, k, 1] = min(ring[i, k, 1], ring[i, k + 1, 1])
-        w.pos, w.a, w.b = 0, -np.inf, np.inf
-    return top, bottom
+def roll_extremes(
+    w: Any, ring: FloatArray, high: FloatArray, low: FloatArray, top: FloatArray, bottom: FloatArray, m: int
+) -> None:
+    """Highest high and lowest low of a window; ``ring``: ``[2, W + 1]``; a fresh ``w`` has a = -inf, b = inf."""
+    span, done = ring.shape[1] - 1, 0
+    while done < m:
+        n = min(m - done, span - w.pos)
+        highs, lows = ring[0, w.pos :], ring[1, w.pos :]
+        high_part, low_part, top_part, bottom_part = high[done:], low[done:], top[done:], bottom[done:]
+        above, below = w.a, w.b
+        for k in range(n):
+            above, below = max(above, high_part[k]), min(below, low_part[k])
+            highs[k], lows[k] = high_part[k], low_part[k]
+            top_part[k], bottom_part[k] = max(above, highs[k + 1]), min(below, lows[k + 1])
+        w.pos, w.a, w.b = w.pos + n, above, below
+        done += n
+        if w.pos == span:
+            for k in range(span - 2, -1, -1):
+                ring[0, k] = max(ring[0, k], ring[0, k + 1])
+                ring[1, k] = min(ring[1, k], ring[1, k + 1])
+            w.pos, w.a, w.b = 0, -np.inf, np.inf
 
 
 @kernel
-def share_below(ring: FloatArray, i: int, count: int, x: float) -> float:
-    """Share of the first ``count`` values of ``ring[i]`` that are strictly below ``x``, 0..1.
+def roll_moments(w: Any, ring: FloatArray, x: FloatArray, distance: FloatArray, variance: FloatArray, m: int) -> None:
+    """Distance of ``x`` from its window mean, and the window's population variance; ``ring``: ``[2, W + 1]``.
 
-    A plain count over the ring: it compiles to vector compares, which beats every sorted structure at 720 values.
+    Sums are of ``x - anchor`` with an anchor (``w.c``) from the last two blocks: a mean of squares minus a squared mean
+    of the prices themselves would lose every digit on a calm market.
     """
-    below = 0
-    for k in range(count):
-        if ring[i, k] < x:
-            below += 1
-    return below / count
+    span, done = ring.shape[1] - 1, 0
+    inverse = 1.0 / span
+    while done < m:
+        n = min(m - done, span - w.pos)
+        first, second = ring[0, w.pos :], ring[1, w.pos :]
+        x_part, distance_part, variance_part = x[done:], distance[done:], variance[done:]
+        total, squares, anchor = w.a, w.b, w.c
+        for k in range(n):
+            delta = x_part[k] - anchor
+            total += delta
+            squares += delta * delta
+            first[k] = x_part[k]
+            mean = (total + first[k + 1]) * inverse
+            distance_part[k] = delta - mean
+            variance_part[k] = max((squares + second[k + 1]) * inverse - mean * mean, 0.0)
+        w.pos, w.a, w.b = w.pos + n, total, squares
+        done += n
+        if w.pos == span:
+            w.pos, w.a, w.b, w.c = 0, 0.0, 0.0, x[done - 1]
+            close_moments(ring, w.c)
 
 
 @kernel
-def push_ring(c: Any, ring: FloatArray, i: int, x: float) -> None:
-    """Overwrite the oldest value; ``c``: an ORDER_DT row, ``ring``: ``[N, M]``."""
-    ring[i, c.pos] = x
-    c.pos = c.pos + 1 if c.pos + 1 < ring.shape[1] else 0
-    c.count = min(c.count + 1, ring.shape[1])
+def close_moments(ring: FloatArray, anchor: float) -> None:
+    """Replace a full block of values by suffix sums of their distance from a new anchor, and of its square."""
+    total, squares = 0.0, 0.0
+    for k in range(ring.shape[1] - 2, -1, -1):
+        delta = ring[0, k] - anchor
+        total += delta
+        squares += delta * delta
+        ring[0, k] = total
+        ring[1, k] = squares
 
 
 @kernel
-def push_median(c: Any, ring: FloatArray, bits: IntArray, i: int, x: float) -> float:
-    """Median of the last M values after ``x``; ``ring`` is ``[N, M + 2]``, the last two slots hold the middle values.
-
-    ``bits`` is the same memory read as int64: the bit patterns of non-negative doubles are ordered like the doubles, and
-    a scan for the next integer compiles to vector code where one for the next double may not (NaN order). The middle
-    moves by at most a rank per bar, so a scan is needed only when a value crosses it.
-    """
-    size = ring.shape[1] - 2
-    pos, old = c.pos, bits[i, c.pos]
-    middle, upper = bits[i, size], bits[i, size + 1]
-    if c.count == size:
-        c.below -= 1 if old < middle else 0
-        c.equal -= 1 if old == middle else 0
-    else:
-        c.count += 1
-        old = -1
-    ring[i, pos] = x
-    new = bits[i, pos]
-    c.pos = pos + 1 if pos + 1 < size else 0
-    if c.count == 1:
-        middle, c.below, c.equal = new, 0, 0
-    c.below += 1 if new < middle else 0
-    c.equal += 1 if new == middle else 0
-    rank = (c.count - 1) // 2
-    if c.below > rank or c.below + c.equal <= rank:
-        middle = _move_middle(c, bits, i, middle, rank)
-        upper = _next_above(bits, i, c.count, middle)
-    elif old == upper or c.count == 1:
-        upper = _next_above(bits, i, c.count, middle)
-    elif middle < new < upper:
-        upper = new
-    bits[i, size], bits[i, size + 1] = middle, upper
-    if c.count % 2 == 1 or c.below + c.equal > rank + 1:
-        return ring[i, size]
-    return 0.5 * (ring[i, size] + ring[i, size + 1])
-
-
-@kernel
-def _move_middle(c: Any, bits: IntArray, i: int, middle: int, rank: int) -> int:
-    """Step from value to value until ``rank`` lies among the equals of the middle; at most two steps."""
-    while c.below > rank:
-        middle = _next_below(bits, i, c.count, middle)
-        c.equal = _count_equal(bits, i, c.count, middle)
-        c.below -= c.equal
-    while c.below + c.equal <= rank:
-        c.below += c.equal
-        middle = _next_above(bits, i, c.count, middle)
-        c.equal = _count_equal(bits, i, c.count, middle)
-    return middle
-
-
-@kernel
-def _next_above(bits: IntArray, i: int, count: int, x: int) -> int:
-    """Smallest of the first ``count`` values above ``x``; HIGHEST if there is none."""
-    best = HIGHEST
-    for k in range(count):
-        value = bits[i, k]
-        best = min(best, value if value > x else HIGHEST)
-    return best
-
-
-@kernel
-def _next_below(bits: IntArray, i: int, count: int, x: int) -> int:
-    """Largest of the first ``count`` values below ``x``; -1 if there is none."""
-    best = np.int64(-1)
-    for k in range(count):
-        value = bits[i, k]
-        best = max(best, value if value < x else np.int64(-1))
-    return best
-
-
-@kernel
-def _count_equal(bits: IntArray, i: int, count: int, x: int) -> int:
-    equal = 0
-    for k in range(count):
-        if bits[i, k] == x:
-            equal += 1
-    return equal
+def extend(past: FloatArray, history: FloatArray, x: FloatArray, m: int) -> None:
+    """Lay ``history`` (oldest first) and the run ``x[:m]`` side by side in ``past``; keep the last values as history."""
+    size = history.shape[0]
+    fresh, last = past[size:], past[m:]
+    for k in range(size):
+        past[k] = history[k]
+    for k in range(m):
+        fresh[k] = x[k]
+    for k in range(size):
+        history[k] = last[k]

@@ -1,9 +1,8 @@
-"""The pass over bars: one symbol-bar at a time, the same machine code for a whole market and for one live row."""
+"""The pass over bars: tiles of one symbol at a time, the same machine code for a whole market and for one live row."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from qt_core._jit import entry, kernel
 from qt_core.codes import (
@@ -11,6 +10,7 @@ from qt_core.codes import (
     CTX_ATR_PCT,
     CTX_ATR_PCTILE,
     CTX_BOLLINGER_POSITION,
+    CTX_COLUMNS,
     CTX_DONCHIAN_HIGH,
     CTX_DONCHIAN_LOW,
     CTX_DONCHIAN_WIDTH_PCTILE,
@@ -24,14 +24,13 @@ from qt_core.codes import (
     CTX_RSI,
     CTX_VOLUME_RATIO,
 )
-from qt_core.features.oscillators import cci_step, macd_step, mfi_step, rsi_step, stoch_step
-from qt_core.features.params import DAY_MS, FeatureParams
+from qt_core.features.oscillators import cci_run, macd_run, mfi_run, rsi_run, stoch_run
+from qt_core.features.params import DAY_MS, HOUR_MS, FeatureParams
 from qt_core.features.registry import (
     F_ADX,
     F_ATR_PCT,
     F_ATR_PCTILE,
     F_BOLLINGER_POSITION,
-    F_DONCHIAN_WIDTH,
     F_DONCHIAN_WIDTH_PCTILE,
     F_EMA_RATIO,
     F_FUNDING_RATE,
@@ -47,15 +46,52 @@ from qt_core.features.registry import (
     N_FEATURES,
 )
 from qt_core.features.state import N_EXTREMES, N_ORDERS, N_WINDOWS, FeatureState
-from qt_core.features.trend import average_step, change_step, directional_step
-from qt_core.features.volatility import bollinger_step, channel_step, percentile_step, range_step, realised_step
-from qt_core.features.volume import candle_step, liquidity_step, volume_step
+from qt_core.features.trend import average_run, change_run, directional_run
+from qt_core.features.volatility import bollinger_run, candle_run, channel_run, range_run, rank_run, realised_run
+from qt_core.features.volume import liquidity_run, volume_run
+from qt_core.features.work import (
+    N_OUTPUTS,
+    R_CHANNEL_HIGH,
+    R_CHANNEL_LOW,
+    R_CLOSE,
+    R_HIGH,
+    R_INV_CLOSE,
+    R_LOW,
+    R_MOMENTUM,
+    R_OPEN,
+    R_PREV_CLOSE,
+    R_PREV_HIGH,
+    R_PREV_LOW,
+    R_PREV_TYPICAL,
+    R_QUOTE,
+    R_TYPICAL,
+    R_VOLUME,
+    TILE,
+    Work,
+)
 from qt_core.market import BoolArray, FloatArray, IntArray
 
 NAN = np.nan
-TILE = 64  # bars of one symbol done in a row, so that its state stays in the nearest cache
-HOUR_MS = 3_600_000
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
+
+# Feature row of every context column.
+CONTEXT_ROWS = np.zeros(CTX_COLUMNS, dtype=np.int64)
+CONTEXT_ROWS[CTX_ATR_PCT] = F_ATR_PCT
+CONTEXT_ROWS[CTX_ATR_PCTILE] = F_ATR_PCTILE
+CONTEXT_ROWS[CTX_ADX] = F_ADX
+CONTEXT_ROWS[CTX_PLUS_DI] = F_PLUS_DI
+CONTEXT_ROWS[CTX_MINUS_DI] = F_MINUS_DI
+CONTEXT_ROWS[CTX_DONCHIAN_HIGH] = R_CHANNEL_HIGH
+CONTEXT_ROWS[CTX_DONCHIAN_LOW] = R_CHANNEL_LOW
+CONTEXT_ROWS[CTX_DONCHIAN_WIDTH_PCTILE] = F_DONCHIAN_WIDTH_PCTILE
+CONTEXT_ROWS[CTX_LIQUIDITY_RATIO] = F_LIQUIDITY_RATIO
+CONTEXT_ROWS[CTX_QUOTE_VOLUME_24H] = F_QUOTE_VOLUME_24H
+CONTEXT_ROWS[CTX_RSI] = F_RSI
+CONTEXT_ROWS[CTX_EMA_RATIO] = F_EMA_RATIO
+CONTEXT_ROWS[CTX_BOLLINGER_POSITION] = F_BOLLINGER_POSITION
+CONTEXT_ROWS[CTX_RANGE_POSITION] = F_RANGE_POSITION
+CONTEXT_ROWS[CTX_VOLUME_RATIO] = F_VOLUME_RATIO
+CONTEXT_ROWS[CTX_MOMENTUM] = R_MOMENTUM
 
 
 class Bars(NamedTuple):
@@ -74,161 +110,181 @@ class Bars(NamedTuple):
     funding_rate: FloatArray  # [F]
 
 
-@entry
-def update(
-    params: FeatureParams,
-    state: FeatureState,
-    bars: Bars,
-    features: FloatArray,
-    context: FloatArray,
-    eligible: npt.NDArray[np.bool_],
-) -> None:
-    """Advance ``state`` over ``bars`` and write every row.
+class Rows(NamedTuple):
+    """Output rows; an array without rows (shape[0] == 0) is not wanted and not written."""
 
-    ``features`` is ``[T, N, N_FEATURES]``, or ``[1, N, N_FEATURES]`` scratch where the rows are not kept;
-    ``context`` ``[T, N, CTX_COLUMNS]`` and ``eligible`` ``[T, N]``, or both with no rows. Live passes T = 1.
+    features: FloatArray  # [T, N, N_FEATURES]
+    context: FloatArray  # [T, N, CTX_COLUMNS]
+    eligible: BoolArray  # [T, N]
+
+
+@entry
+def update(params: FeatureParams, state: FeatureState, work: Work, bars: Bars, out: Rows) -> None:
+    """Advance ``state`` over ``bars`` and write their rows of ``out``. Live passes T = 1.
+
+    Tile by tile, symbol by symbol: runs of valid bars go through the families, missing bars become NaN. One function, as
+    every level of nesting would have the compiler optimise the same code once more.
     """
     n_bars, n_symbols = bars.close.shape
-    settled = 0
+    longest = work.warm_up[N_OUTPUTS]
+    settled = 0 * longest  # an int64: a literal 0 would compile a second calendar_rows
+    p, rows, past = params, work.rows, work.past
     for start in range(0, n_bars, TILE):
         stop = min(start + TILE, n_bars)
-        settled = calendar_rows(params, state, bars, start, stop, settled, features)
+        settled = calendar_rows(params, state.symbol, work, bars, start, stop, settled)
         for i in range(n_symbols):
-            for t in range(start, stop):
-                row = t if features.shape[0] == n_bars else 0
-                feature_step(params, state, bars, t, i, features, row, context, eligible)
+            s, w, c = state.symbol[i], state.window[i], state.order[i]
+            t = start
+            while t < stop:
+                if not bars.valid[t, i]:
+                    s.gap += 1
+                    write_missing(out, t, i)
+                    t += 1
+                    continue
+                if s.gap > p.reset_gap_bars:
+                    reset_symbol(s, w, c)
+                s.gap = 0
+                m = run_length(bars.valid, t, stop, i)
+                load_run(work, s, bars, t, t - start, m, i)
+                sampled, warm = work.sampled[t - start :], s.bars > longest
+                rsi_run(p, s, rows, m, warm)
+                macd_run(p, s, rows, m, warm)
+                directional_run(p, s, rows, m, warm)
+                average_run(p, s, rows, m, warm)
+                stoch_run(p, w, state.stoch[i], state.slow_k[i], state.slow_d[i], rows, m)
+                cci_run(p, state.typical[i], past, rows, m)
+                mfi_run(p, w, state.mfi[i], rows, m)
+                change_run(p, state.inv_close[i], past, rows, m)
+                bollinger_run(p, s, w, state.bollinger[i], rows, m)
+                realised_run(p, w, state.vol_short[i], state.vol_mid[i], state.vol_long[i], rows, m)
+                channel_run(s, w, state.donchian[i], rows, m)
+                range_run(w, state.range[i], rows, m)
+                rank_run(p, s, c, state.atr_month[i], state.width_month[i], sampled, rows, m)
+                volume_run(p, w, state.volume[i], rows, m)
+                liquidity_run(p, s, w, c, state.day[i], state.day_month[i], state.day_bits[i], sampled, rows, m)
+                candle_run(rows, m)
+                if s.bars < longest:
+                    blank_warm_up(rows, work.warm_up, s.bars, m)
+                write_run(out, rows, s.bars, 2 * p.atr_span, t, m, i)
+                s.bars += m
+                t += m
 
 
 @kernel
-def calendar_rows(
-    params: FeatureParams, state: FeatureState, bars: Bars, start: int, stop: int, settled: int, features: FloatArray
-) -> int:
-    """Hour, weekday and funding of a tile of bars; returns how many settlements have been used.
+def run_length(valid: BoolArray, t: int, stop: int, i: int) -> int:
+    """Consecutive valid bars from ``t`` on, before ``stop``."""
+    m = 1
+    while t + m < stop and valid[t + m, i]:
+        m += 1
+    return m
+
+
+@kernel
+def calendar_rows(p: FeatureParams, symbol: Any, work: Work, bars: Bars, start: int, stop: int, settled: int) -> int:
+    """Hour, weekday, sampling flag and funding of a tile; returns how many settlements have been used.
 
     A settlement is known at a bar's close if its time lies before it; one due at that very time is the next bar's.
     """
-    keep = features.shape[0] == bars.time.shape[0]
     for t in range(start, stop):
-        time = bars.time[t]
-        while settled < bars.funding_time_ms.shape[0] and bars.funding_time_ms[settled] < time + params.timeframe_ms:
-            state.symbol[bars.funding_symbol[settled]].funding_rate = bars.funding_rate[settled]
+        k, time = t - start, bars.time[t]
+        close_ms = time + p.timeframe_ms
+        while settled < bars.funding_time_ms.shape[0] and bars.funding_time_ms[settled] < close_ms:
+            symbol[bars.funding_symbol[settled]].funding_rate = bars.funding_rate[settled]
             settled += 1
-        hour = (time % DAY_MS) / HOUR_MS
-        weekday = (time // DAY_MS + EPOCH_WEEKDAY) % 7
-        if keep:
-            for i in range(bars.close.shape[1]):
-                features[t, i, F_HOUR] = hour
-                features[t, i, F_WEEKDAY] = weekday
-                features[t, i, F_FUNDING_RATE] = state.symbol[i].funding_rate
+        work.hour[k] = (time % DAY_MS) / HOUR_MS
+        work.weekday[k] = (time // DAY_MS + EPOCH_WEEKDAY) % 7
+        work.sampled[k] = 1 if (close_ms // p.timeframe_ms) % p.sample_bars == 0 else 0
+        for i in range(bars.close.shape[1]):
+            work.funding[k, i] = symbol[i].funding_rate
     return settled
 
 
 @kernel
-def feature_step(
-    params: FeatureParams,
-    state: FeatureState,
-    bars: Bars,
-    t: int,
-    i: int,
-    features: FloatArray,
-    row: int,
-    context: FloatArray,
-    eligible: npt.NDArray[np.bool_],
-) -> None:
-    """Advance symbol ``i`` by bar ``t``; writes ``features[row, i]``, and ``context[t, i]`` if it has rows."""
-    s = state.symbol[i]
-    channel_high, channel_low, momentum = NAN, NAN, NAN
-    valid = bars.valid[t, i]
-    if valid:
-        if s.gap > params.reset_gap_bars:
-            reset_symbol(state, s, i)
-        s.gap = 0
-        s.bars += 1
-        channel_high, channel_low, momentum = bar_step(params, state, s, bars, t, i, features, row)
-    else:
-        s.gap += 1
+def load_run(work: Work, s: Any, bars: Bars, t: int, column: int, m: int, i: int) -> None:
+    """Inputs of ``m`` bars from ``t`` on as contiguous rows, with the values of the bar before each.
+
+    ``column`` is the run's place in the tile. The symbol's last bar is brought up to date.
+    """
+    rows = work.rows
+    open_, high, low, close = rows[R_OPEN], rows[R_HIGH], rows[R_LOW], rows[R_CLOSE]
+    volume, quote, typical, inv_close = rows[R_VOLUME], rows[R_QUOTE], rows[R_TYPICAL], rows[R_INV_CLOSE]
+    for k in range(m):
+        open_[k], high[k], low[k], close[k] = (
+            bars.open[t + k, i],
+            bars.high[t + k, i],
+            bars.low[t + k, i],
+            bars.close[t + k, i],
+        )
+        volume[k], quote[k] = bars.volume[t + k, i], bars.quote_volume[t + k, i]
+        rows[F_HOUR, k], rows[F_WEEKDAY, k] = work.hour[column + k], work.weekday[column + k]
+        rows[F_FUNDING_RATE, k] = work.funding[column + k, i]
+    for k in range(m):
+        inv_close[k] = 1.0 / close[k]
+        typical[k] = (high[k] + low[k] + close[k]) / 3.0
+        volume[k] = volume[k] if volume[k] == volume[k] else 0.0
+        quote[k] = quote[k] if quote[k] == quote[k] else volume[k] * typical[k]
+    if s.bars == 0:  # the first bar is its own predecessor: no change
+        s.last_high, s.last_low, s.last_close, s.last_typical = high[0], low[0], close[0], typical[0]
+    s.last_high = shift(high, rows[R_PREV_HIGH], s.last_high, m)
+    s.last_low = shift(low, rows[R_PREV_LOW], s.last_low, m)
+    s.last_close = shift(close, rows[R_PREV_CLOSE], s.last_close, m)
+    s.last_typical = shift(typical, rows[R_PREV_TYPICAL], s.last_typical, m)
+
+
+@kernel
+def shift(x: FloatArray, previous: FloatArray, before: float, m: int) -> float:
+    """``previous[k] = x[k - 1]``, with ``before`` at 0; returns the last of ``x``."""
+    previous[0] = before
+    following = previous[1:]
+    for k in range(m - 1):
+        following[k] = x[k]
+    last: float = x[m - 1]
+    return last
+
+
+@kernel
+def blank_warm_up(rows: FloatArray, warm_up: IntArray, bars_before: int, m: int) -> None:
+    """NaN wherever a row is not known yet by the registry's warm-up."""
+    for row in range(N_OUTPUTS):
+        for k in range(min(m, warm_up[row] - 1 - bars_before)):
+            rows[row, k] = NAN
+
+
+@kernel
+def write_run(out: Rows, rows: FloatArray, bars_before: int, warm: int, t: int, m: int, i: int) -> None:
+    """Rows of the work into rows of the output, from bar ``t`` on; eligible from ``warm`` bars on."""
+    if out.features.shape[0] > 0:
+        for k in range(m):
+            for column in range(N_FEATURES):
+                out.features[t + k, i, column] = rows[column, k]
+    if out.context.shape[0] > 0:
+        for k in range(m):
+            for column in range(CTX_COLUMNS):
+                out.context[t + k, i, column] = rows[CONTEXT_ROWS[column], k]
+            out.eligible[t + k, i] = bars_before + k + 1 >= warm
+
+
+@kernel
+def write_missing(out: Rows, t: int, i: int) -> None:
+    """A missing bar: NaN and not eligible."""
+    if out.features.shape[0] > 0:
         for column in range(N_FEATURES):
-            features[row, i, column] = NAN
-    if context.shape[0] > 0:
-        context_row(features, row, context, t, i)
-        context[t, i, CTX_DONCHIAN_HIGH] = channel_high
-        context[t, i, CTX_DONCHIAN_LOW] = channel_low
-        context[t, i, CTX_MOMENTUM] = momentum
-        eligible[t, i] = valid and s.bars >= 2 * params.atr_span
+            out.features[t, i, column] = NAN
+    if out.context.shape[0] > 0:
+        for column in range(CTX_COLUMNS):
+            out.context[t, i, column] = NAN
+        out.eligible[t, i] = False
 
 
 @kernel
-def bar_step(
-    params: FeatureParams,
-    state: FeatureState,
-    s: Any,
-    bars: Bars,
-    t: int,
-    i: int,
-    out: FloatArray,
-    row: int,
-) -> tuple[float, float, float]:
-    """Every family, one valid bar; returns (Donchian high, Donchian low, momentum)."""
-    open_, high, low, close = bars.open[t, i], bars.high[t, i], bars.low[t, i], bars.close[t, i]
-    volume, quote_volume = bars.volume[t, i], bars.quote_volume[t, i]
-    typical = (high + low + close) / 3.0
-    if volume != volume:
-        volume = 0.0
-    if quote_volume != quote_volume:
-        quote_volume = volume * typical
-    inv_close = 1.0 / close
-    sampled = params.sample_bars == 1 or (bars.time[t] // params.timeframe_ms + 1) % params.sample_bars == 0
-    rsi_step(params, s, close, out, row, i)
-    macd_step(params, s, close, inv_close, out, row, i)
-    stoch_step(params, state, s, high, low, close, out, row, i)
-    cci_step(params, state, s, typical, out, row, i)
-    mfi_step(params, state, s, typical, volume, out, row, i)
-    directional_step(params, s, high, low, close, inv_close, out, row, i)
-    average_step(params, s, close, out, row, i)
-    momentum = change_step(params, state, s, close, inv_close, out, row, i)
-    bollinger_step(params, state, s, close, out, row, i)
-    realised_step(params, state, s, close, out, row, i)
-    channel_high, channel_low = channel_step(params, state, s, high, low, close, out, row, i)
-    range_step(params, state, s, high, low, close, out, row, i)
-    percentile_step(params, state, sampled, out[row, i, F_ATR_PCT], out[row, i, F_DONCHIAN_WIDTH], out, row, i)
-    volume_step(params, state, s, close, typical, volume, out, row, i)
-    liquidity_step(params, state, s, sampled, quote_volume, out, row, i)
-    candle_step(open_, high, low, close, inv_close, out, row, i)
-    s.last_close, s.last_high, s.last_low, s.last_typical = close, high, low, typical
-    return channel_high, channel_low, momentum
-
-
-@kernel
-def context_row(features: FloatArray, row: int, context: FloatArray, t: int, i: int) -> None:
-    """Copy the context's columns out of a feature row."""
-    context[t, i, CTX_ATR_PCT] = features[row, i, F_ATR_PCT]
-    context[t, i, CTX_ATR_PCTILE] = features[row, i, F_ATR_PCTILE]
-    context[t, i, CTX_ADX] = features[row, i, F_ADX]
-    context[t, i, CTX_PLUS_DI] = features[row, i, F_PLUS_DI]
-    context[t, i, CTX_MINUS_DI] = features[row, i, F_MINUS_DI]
-    context[t, i, CTX_DONCHIAN_WIDTH_PCTILE] = features[row, i, F_DONCHIAN_WIDTH_PCTILE]
-    context[t, i, CTX_LIQUIDITY_RATIO] = features[row, i, F_LIQUIDITY_RATIO]
-    context[t, i, CTX_QUOTE_VOLUME_24H] = features[row, i, F_QUOTE_VOLUME_24H]
-    context[t, i, CTX_RSI] = features[row, i, F_RSI]
-    context[t, i, CTX_EMA_RATIO] = features[row, i, F_EMA_RATIO]
-    context[t, i, CTX_BOLLINGER_POSITION] = features[row, i, F_BOLLINGER_POSITION]
-    context[t, i, CTX_RANGE_POSITION] = features[row, i, F_RANGE_POSITION]
-    context[t, i, CTX_VOLUME_RATIO] = features[row, i, F_VOLUME_RATIO]
-
-
-@kernel
-def reset_symbol(state: FeatureState, s: Any, i: int) -> None:
+def reset_symbol(s: Any, windows: Any, orders: Any) -> None:
     """Forget everything but the funding rate. Ring contents stay: the counters say that they are not to be read."""
-    s.bars, s.gap, s.close_pos, s.typical_pos = 0, 0, 0, 0
-    s.rsi_gain, s.rsi_loss = 0.0, 0.0
-    s.macd_fast, s.macd_slow, s.macd_signal = 0.0, 0.0, 0.0
-    s.ema_fast, s.ema_slow, s.ema_long = 0.0, 0.0, 0.0
-    s.atr, s.true_range, s.plus_dm, s.minus_dm, s.adx = 0.0, 0.0, 0.0, 0.0, 0.0
+    s.bars = 0
     for k in range(N_WINDOWS):
-        w = state.window[i, k]
+        w = windows[k]
         w.pos, w.a, w.b, w.c = 0, 0.0, 0.0, 0.0
         if k < N_EXTREMES:
             w.a, w.b = -np.inf, np.inf
     for k in range(N_ORDERS):
-        c = state.order[i, k]
+        c = orders[k]
         c.pos, c.count, c.below, c.equal = 0, 0, 0, 0

@@ -1,25 +1,31 @@
-"""Bollinger bands, realised volatility, Donchian channel, high-low range, and 30-day percentiles."""
+"""Bollinger bands, realised volatility, Donchian channel, high-low range, candle shape, 30-day percentiles."""
 
 from typing import Any
 
 import numpy as np
 
 from qt_core._jit import kernel
+from qt_core.features.order import percentile_run
 from qt_core.features.params import FeatureParams
 from qt_core.features.registry import (
+    F_ATR_PCT,
     F_ATR_PCTILE,
+    F_BAR_RANGE,
+    F_BODY,
     F_BOLLINGER_POSITION,
     F_BOLLINGER_WIDTH,
     F_DONCHIAN_POSITION,
     F_DONCHIAN_WIDTH,
     F_DONCHIAN_WIDTH_PCTILE,
+    F_LOWER_WICK,
     F_RANGE_POSITION,
+    F_UPPER_WICK,
     F_VOL_LONG,
     F_VOL_MID,
     F_VOL_RATIO,
     F_VOL_SHORT,
 )
-from qt_core.features.rolling import push_ring, roll_extremes, roll_sum, share_below
+from qt_core.features.rolling import roll_extremes, roll_moments, roll_sum
 from qt_core.features.state import (
     O_ATR,
     O_WIDTH,
@@ -29,138 +35,126 @@ from qt_core.features.state import (
     W_VOL_LONG,
     W_VOL_MID,
     W_VOL_SHORT,
-    FeatureState,
 )
-from qt_core.market import FloatArray
+from qt_core.features.work import (
+    R_A,
+    R_B,
+    R_CHANNEL_HIGH,
+    R_CHANNEL_LOW,
+    R_CLOSE,
+    R_HIGH,
+    R_INV_CLOSE,
+    R_LOW,
+    R_OPEN,
+    R_PREV_CLOSE,
+)
+from qt_core.market import FloatArray, IntArray
 
 NAN = np.nan
 
 
 @kernel
-def bollinger_step(
-    p: FeatureParams, state: FeatureState, s: Any, close: float, out: FloatArray, t: int, i: int
-) -> None:
+def bollinger_run(p: FeatureParams, s: Any, w: Any, ring: FloatArray, rows: FloatArray, m: int) -> None:
     """Bollinger position and width, population deviation as in TA-Lib; NaN and 0 where the window is flat."""
-    if s.bars == 1:
-        s.bollinger_anchor = close
-    delta = close - s.bollinger_anchor
-    middle = s.bollinger_anchor
-    total, squares = _roll_moments(state.window[i, W_BOLLINGER], state.bollinger, s, i, close)
-    position, width = NAN, NAN
-    if s.bars >= p.bollinger_span:
-        mean = total * (1.0 / p.bollinger_span)
-        deviation = np.sqrt(max(squares * (1.0 / p.bollinger_span) - mean * mean, 0.0))
-        flat = deviation <= p.flat_rel * close
+    close, distance, variance = rows[R_CLOSE], rows[R_A], rows[R_B]
+    position, width = rows[F_BOLLINGER_POSITION], rows[F_BOLLINGER_WIDTH]
+    if s.bars == 0:
+        w[W_BOLLINGER].c = close[0]
+    roll_moments(w[W_BOLLINGER], ring, close, distance, variance, m)
+    for k in range(m):
+        deviation = np.sqrt(variance[k])
         half = p.bollinger_sigma * deviation
-        position = NAN if flat else 0.5 + 0.5 * (delta - mean) / half
-        width = 0.0 if flat else 2.0 * half / (middle + mean)
-    out[t, i, F_BOLLINGER_POSITION] = position
-    out[t, i, F_BOLLINGER_WIDTH] = width
+        flat = deviation <= p.flat_rel * close[k]
+        position[k] = NAN if flat else 0.5 + 0.5 * distance[k] / half
+        width[k] = 0.0 if flat else 2.0 * half / (close[k] - distance[k])
 
 
 @kernel
-def _roll_moments(w: Any, ring: FloatArray, s: Any, i: int, close: float) -> tuple[float, float]:
-    """Window sums of ``close - anchor`` and of its square; the anchor is a close of the last two blocks.
-
-    A mean of squares minus a squared mean of the prices themselves would lose every digit on a calm market.
-    """
-    pos, delta = w.pos, close - s.bollinger_anchor
-    w.a += delta
-    w.b += delta * delta
-    ring[i, pos, 0] = close
-    total, squares = w.a + ring[i, pos + 1, 0], w.b + ring[i, pos + 1, 1]
-    w.pos = pos + 1
-    if pos + 2 == ring.shape[1]:
-        w.pos, w.a, w.b = 0, 0.0, 0.0
-        s.bollinger_anchor = close
-        sum_1, sum_2 = 0.0, 0.0
-        for k in range(pos, -1, -1):
-            delta = ring[i, k, 0] - close
-            sum_1 += delta
-            sum_2 += delta * delta
-            ring[i, k, 0] = sum_1
-            ring[i, k, 1] = sum_2
-    return total, squares
-
-
-@kernel
-def realised_step(p: FeatureParams, state: FeatureState, s: Any, close: float, out: FloatArray, t: int, i: int) -> None:
+def realised_run(
+    p: FeatureParams,
+    w: Any,
+    short_ring: FloatArray,
+    mid_ring: FloatArray,
+    long_ring: FloatArray,
+    rows: FloatArray,
+    m: int,
+) -> None:
     """Root mean square of simple returns over three windows, per bar (not annualised)."""
-    short, mid, long = NAN, NAN, NAN
-    samples = s.bars - 1
-    if samples > 0:
-        change = close / s.last_close - 1.0
-        square = change * change
-        total = roll_sum(state.window[i, W_VOL_SHORT], state.vol_short, i, square)
-        short = np.sqrt(total * (1.0 / p.vol_short)) if samples >= p.vol_short else NAN
-        total = roll_sum(state.window[i, W_VOL_MID], state.vol_mid, i, square)
-        mid = np.sqrt(total * (1.0 / p.vol_mid)) if samples >= p.vol_mid else NAN
-        total = roll_sum(state.window[i, W_VOL_LONG], state.vol_long, i, square)
-        long = np.sqrt(total * (1.0 / p.vol_long)) if samples >= p.vol_long else NAN
-    out[t, i, F_VOL_SHORT] = short
-    out[t, i, F_VOL_MID] = mid
-    out[t, i, F_VOL_LONG] = long
-    out[t, i, F_VOL_RATIO] = short / long if long > 0.0 else NAN
+    close, previous, square = rows[R_CLOSE], rows[R_PREV_CLOSE], rows[R_A]
+    short, mid, long, ratio = rows[F_VOL_SHORT], rows[F_VOL_MID], rows[F_VOL_LONG], rows[F_VOL_RATIO]
+    for k in range(m):
+        change = close[k] / previous[k] - 1.0
+        square[k] = change * change
+    roll_sum(w[W_VOL_SHORT], short_ring, square, short, m)
+    roll_sum(w[W_VOL_MID], mid_ring, square, mid, m)
+    roll_sum(w[W_VOL_LONG], long_ring, square, long, m)
+    per_short, per_mid, per_long = 1.0 / p.vol_short, 1.0 / p.vol_mid, 1.0 / p.vol_long
+    for k in range(m):
+        short[k] = np.sqrt(short[k] * per_short)
+        mid[k] = np.sqrt(mid[k] * per_mid)
+        long[k] = np.sqrt(long[k] * per_long)
+        ratio[k] = short[k] / long[k] if long[k] > 0.0 else NAN
 
 
 @kernel
-def channel_step(
+def channel_run(s: Any, w: Any, ring: FloatArray, rows: FloatArray, m: int) -> None:
+    """Donchian channel of the bars *before* each one; position and width NaN where it is flat."""
+    close, top, bottom = rows[R_CLOSE], rows[R_A], rows[R_B]
+    high_out, low_out = rows[R_CHANNEL_HIGH], rows[R_CHANNEL_LOW]
+    position, width = rows[F_DONCHIAN_POSITION], rows[F_DONCHIAN_WIDTH]
+    roll_extremes(w[W_DONCHIAN], ring, rows[R_HIGH], rows[R_LOW], top, bottom, m)
+    if s.bars == 0:  # no channel yet; any finite one will do until the warm-up is over
+        s.channel_high, s.channel_low = rows[R_HIGH, 0], rows[R_LOW, 0]
+    high_out[0], low_out[0] = s.channel_high, s.channel_low
+    for k in range(m - 1):
+        high_out[k + 1], low_out[k + 1] = top[k], bottom[k]
+    s.channel_high, s.channel_low = top[m - 1], bottom[m - 1]
+    for k in range(m):
+        spread = high_out[k] - low_out[k]
+        position[k] = (close[k] - low_out[k]) / spread if spread > 0.0 else NAN
+        width[k] = 2.0 * spread / (high_out[k] + low_out[k])
+
+
+@kernel
+def range_run(w: Any, ring: FloatArray, rows: FloatArray, m: int) -> None:
+    """Place of the close within the high-low range that includes its bar; NaN where flat."""
+    close, top, bottom, out = rows[R_CLOSE], rows[R_A], rows[R_B], rows[F_RANGE_POSITION]
+    roll_extremes(w[W_RANGE], ring, rows[R_HIGH], rows[R_LOW], top, bottom, m)
+    for k in range(m):
+        spread = top[k] - bottom[k]
+        out[k] = (close[k] - bottom[k]) / spread if spread > 0.0 else NAN
+
+
+@kernel
+def candle_run(rows: FloatArray, m: int) -> None:
+    """Body and wicks as shares of the bar's range, 0 on a flat bar, and the range as a fraction of the close."""
+    open_, high, low, close, inv_close = rows[R_OPEN], rows[R_HIGH], rows[R_LOW], rows[R_CLOSE], rows[R_INV_CLOSE]
+    body, upper, lower, size = rows[F_BODY], rows[F_UPPER_WICK], rows[F_LOWER_WICK], rows[F_BAR_RANGE]
+    for k in range(m):
+        spread = high[k] - low[k]
+        inverse = 1.0 / spread if spread > 0.0 else 0.0
+        body[k] = (close[k] - open_[k]) * inverse
+        upper[k] = (high[k] - max(open_[k], close[k])) * inverse
+        lower[k] = (min(open_[k], close[k]) - low[k]) * inverse
+        size[k] = spread * inv_close[k]
+
+
+@kernel
+def rank_run(
     p: FeatureParams,
-    state: FeatureState,
     s: Any,
-    high: float,
-    low: float,
-    close: float,
-    out: FloatArray,
-    t: int,
-    i: int,
-) -> tuple[float, float]:
-    """Donchian channel of the bars *before* this one; returns its (high, low), NaN while unknown."""
-    top, bottom, position, width = NAN, NAN, NAN, NAN
-    if s.bars > p.donchian_span:
-        top, bottom = s.channel_high, s.channel_low
-        spread = top - bottom
-        position = (close - bottom) / spread if spread > 0.0 else NAN
-        width = 2.0 * spread / (top + bottom)
-    out[t, i, F_DONCHIAN_POSITION] = position
-    out[t, i, F_DONCHIAN_WIDTH] = width
-    s.channel_high, s.channel_low = roll_extremes(state.window[i, W_DONCHIAN], state.donchian, i, high, low)
-    return top, bottom
-
-
-@kernel
-def range_step(
-    p: FeatureParams,
-    state: FeatureState,
-    s: Any,
-    high: float,
-    low: float,
-    close: float,
-    out: FloatArray,
-    t: int,
-    i: int,
+    c: Any,
+    atr_ring: FloatArray,
+    width_ring: FloatArray,
+    sampled: IntArray,
+    rows: FloatArray,
+    m: int,
 ) -> None:
-    """Place of the close within the high-low range that includes this bar; NaN where flat."""
-    top, bottom = roll_extremes(state.window[i, W_RANGE], state.range, i, high, low)
-    known = s.bars >= p.range_span and top > bottom
-    out[t, i, F_RANGE_POSITION] = (close - bottom) / (top - bottom) if known else NAN
-
-
-@kernel
-def percentile_step(
-    p: FeatureParams, state: FeatureState, sampled: bool, atr_pct: float, width: float, out: FloatArray, t: int, i: int
-) -> None:
-    """Percentiles of ATR / close and of the Donchian width: share of the 30 days before that was strictly below."""
-    out[t, i, F_ATR_PCTILE] = _percentile(p, state.order[i, O_ATR], state.atr_month, i, sampled, atr_pct)
-    out[t, i, F_DONCHIAN_WIDTH_PCTILE] = _percentile(p, state.order[i, O_WIDTH], state.width_month, i, sampled, width)
-
-
-@kernel
-def _percentile(p: FeatureParams, c: Any, ring: FloatArray, i: int, sampled: bool, x: float) -> float:
-    value = NAN
-    if x == x:
-        if c.count >= p.month_min_samples:
-            value = share_below(ring, i, c.count, x)
-        if sampled:
-            push_ring(c, ring, i, x)
-    return value
+    """Percentiles of ATR / close and of the Donchian width in the 30 days before each bar."""
+    least = p.month_min_samples
+    first = max(0, p.atr_span - s.bars)
+    percentile_run(c[O_ATR], atr_ring, least, sampled, rows[F_ATR_PCT], rows[F_ATR_PCTILE], first, m)
+    first = max(0, p.donchian_span - s.bars)
+    percentile_run(
+        c[O_WIDTH], width_ring, least, sampled, rows[F_DONCHIAN_WIDTH], rows[F_DONCHIAN_WIDTH_PCTILE], first, m
+    )
