@@ -11,7 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from qt_core.errors import DataError
-from qt_core.market_checks import check_bars, check_prices, check_ticks, check_times, utc_text
+from qt_core.market_build import (
+    check_bars,
+    check_prices,
+    check_ticks,
+    check_times,
+    column_of,
+    funding_of,
+    marks_of,
+    quote_volume_of,
+)
+from qt_core.market_build import utc_text as utc_text  # noqa: PLC0414  re-exported
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -234,7 +244,7 @@ def make_market(
     if len(set(names)) != len(names):
         raise DataError(f"repeated symbol in {names}; every symbol once expected")
     n = len(names)
-    cols = {k: _column(ohlcv, k, order, (len(time), n)) for k in ("open", "high", "low", "close", "volume")}
+    cols = {k: column_of(ohlcv, k, order, (len(time), n)) for k in ("open", "high", "low", "close", "volume")}
     valid = (
         np.isfinite(cols["open"]) & np.isfinite(cols["high"]) & np.isfinite(cols["low"]) & np.isfinite(cols["close"])
     )
@@ -243,10 +253,10 @@ def make_market(
     cols["volume"][valid & np.isnan(cols["volume"])] = 0.0
     check_times(time, timeframe_ms)
     check_prices(names, time, cols, valid)
-    qv, estimated = _quote_volume(quote_volume, order, cols, valid)
-    marks, known = _marks(mark, order, cols, valid)
+    qv, estimated = quote_volume_of(quote_volume, order, cols, valid)
+    marks, known = marks_of(mark, order, cols, valid)
     check_bars(names, time, {k: marks[f"mark_{k}"] for k in ("open", "high", "low", "close")}, valid, "mark ")
-    f_time, f_sym, f_rate = _funding(funding, order, n)
+    f_time, f_sym, f_rate = funding_of(funding, order, n)
     specs = default_specs(n) if specs is None else specs[order].copy()
     check_ticks(names, specs, cols["low"])
     brackets = default_brackets(n) if brackets is None else brackets[order].copy()
@@ -271,50 +281,3 @@ def make_market(
         source=source,
         notes=notes,
     )
-
-
-def _column(table: dict[str, FloatArray], key: str, order: IntArray, shape: tuple[int, int]) -> FloatArray:
-    col = np.asarray(table[key], dtype=np.float64)
-    if col.shape != shape:
-        raise DataError(f"column {key} has shape {col.shape}, expected {shape} (bars, symbols)")
-    return np.array(col[:, order], dtype=np.float64, order="C")
-
-
-def _quote_volume(
-    given: "FloatArray | None", order: IntArray, cols: dict[str, FloatArray], valid: BoolArray
-) -> tuple[FloatArray, BoolArray]:
-    estimate = cols["volume"] * (cols["high"] + cols["low"] + cols["close"]) / 3.0
-    qv = np.full_like(estimate, np.nan) if given is None else np.array(given[:, order], dtype=np.float64, order="C")
-    missing = np.isnan(qv) & valid
-    qv[missing] = estimate[missing]
-    qv[~valid] = np.nan
-    return qv, missing
-
-
-def _marks(
-    mark: "dict[str, FloatArray] | None", order: IntArray, cols: dict[str, FloatArray], valid: BoolArray
-) -> tuple[dict[str, FloatArray], BoolArray]:
-    keys = ("open", "high", "low", "close")
-    if mark is None:
-        return {f"mark_{k}": cols[k].copy() for k in keys}, np.zeros(valid.shape, dtype=np.bool_)
-    marks = {f"mark_{k}": np.array(mark[k][:, order], dtype=np.float64, order="C") for k in keys}
-    known = np.ascontiguousarray(np.all([np.isfinite(m) & (m > 0.0) for m in marks.values()], axis=0) & valid)
-    for k in keys:
-        marks[f"mark_{k}"][~known] = cols[k][~known]
-    return marks, known
-
-
-def _funding(
-    funding: "tuple[IntArray, IntArray, FloatArray] | None", order: IntArray, n: int
-) -> tuple[IntArray, IntArray, FloatArray]:
-    if funding is None:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float64)
-    position = np.empty(n, dtype=np.int64)
-    position[order] = np.arange(n)
-    f_time = np.asarray(funding[0], dtype=np.int64)
-    f_sym = position[np.asarray(funding[1], dtype=np.int64)]
-    f_rate = np.asarray(funding[2], dtype=np.float64)
-    if not np.all(np.isfinite(f_rate)):
-        raise DataError("funding rate not finite; a number per settlement expected")
-    rank = np.lexsort((f_sym, f_time))
-    return f_time[rank], f_sym[rank], f_rate[rank]

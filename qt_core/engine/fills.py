@@ -82,8 +82,8 @@ def fill_quantity(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any) -> floa
     v = venue.symbol[i]
     qty = min(o.qty - o.filled, room(p, venue, bars, f, i))
     if v.qty * o.side < 0.0:
-        return min(qty, abs(v.qty))
-    return qty if o.reduce_only == 0 else 0.0
+        return float(min(qty, abs(v.qty)))
+    return float(qty) if o.reduce_only == 0 else 0.0
 
 
 @kernel

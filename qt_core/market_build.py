@@ -1,4 +1,7 @@
-"""What makes a table of bars usable: checks that name the symbol and the bar. Raised by ``market.make_market``."""
+"""From tables as given to a Market's columns: order, derived columns, and checks that name the symbol and the bar.
+
+Used by ``market.make_market`` only.
+"""
 
 from typing import Any
 
@@ -64,3 +67,54 @@ def check_ticks(names: tuple[str, ...], specs: npt.NDArray[Any], low: FloatArray
         if specs["tick_size"][i] >= lowest:
             tick = specs["tick_size"][i]
             raise DataError(f"{name}: tick_size {tick:g}; expected less than its lowest price {lowest:g}")
+
+
+def column_of(table: dict[str, FloatArray], key: str, order: IntArray, shape: tuple[int, int]) -> FloatArray:
+    """One column as C-ordered float64 in name order; a copy."""
+    col = np.asarray(table[key], dtype=np.float64)
+    if col.shape != shape:
+        raise DataError(f"column {key} has shape {col.shape}, expected {shape} (bars, symbols)")
+    return np.array(col[:, order], dtype=np.float64, order="C")
+
+
+def quote_volume_of(
+    given: "FloatArray | None", order: IntArray, cols: dict[str, FloatArray], valid: BoolArray
+) -> tuple[FloatArray, BoolArray]:
+    """Quote volume, and where it is an estimate (``volume * (h + l + c) / 3``) because the exchange gave none."""
+    estimate = cols["volume"] * (cols["high"] + cols["low"] + cols["close"]) / 3.0
+    qv = np.full_like(estimate, np.nan) if given is None else np.array(given[:, order], dtype=np.float64, order="C")
+    missing = np.isnan(qv) & valid
+    qv[missing] = estimate[missing]
+    qv[~valid] = np.nan
+    return qv, missing
+
+
+def marks_of(
+    mark: "dict[str, FloatArray] | None", order: IntArray, cols: dict[str, FloatArray], valid: BoolArray
+) -> tuple[dict[str, FloatArray], BoolArray]:
+    """Mark prices, the last price standing in where unknown, and where they are known."""
+    keys = ("open", "high", "low", "close")
+    if mark is None:
+        return {f"mark_{k}": cols[k].copy() for k in keys}, np.zeros(valid.shape, dtype=np.bool_)
+    marks = {f"mark_{k}": np.array(mark[k][:, order], dtype=np.float64, order="C") for k in keys}
+    known = np.ascontiguousarray(np.all([np.isfinite(m) & (m > 0.0) for m in marks.values()], axis=0) & valid)
+    for k in keys:
+        marks[f"mark_{k}"][~known] = cols[k][~known]
+    return marks, known
+
+
+def funding_of(
+    funding: "tuple[IntArray, IntArray, FloatArray] | None", order: IntArray, n: int
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Funding rows with symbol indices in name order, sorted by (time, symbol)."""
+    if funding is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float64)
+    position = np.empty(n, dtype=np.int64)
+    position[order] = np.arange(n)
+    f_time = np.asarray(funding[0], dtype=np.int64)
+    f_sym = position[np.asarray(funding[1], dtype=np.int64)]
+    f_rate = np.asarray(funding[2], dtype=np.float64)
+    if not np.all(np.isfinite(f_rate)):
+        raise DataError("funding rate not finite; a number per settlement expected")
+    rank = np.lexsort((f_sym, f_time))
+    return f_time[rank], f_sym[rank], f_rate[rank]
