@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from qt_core import state as S
 from qt_core.config import Config, load_config
 from qt_core.engine import backtest, sweep
 from qt_core.engine.session import Session, advance, open_session
@@ -15,6 +14,7 @@ from qt_core.features.context import ChainContext, chain_context
 from qt_core.market import Market
 from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import SignalTape
+from qt_core.state import N_TRADES
 from research.data import simulate_market
 
 BARE = {"risk": {"mode": "off"}, "governor": {"mode": "off"}, "tpsl": {"mode": "off"}}
@@ -52,7 +52,7 @@ def run_once(inputs: Inputs, config: Config, skip: bool) -> Session:
 def test_skipping_quiet_bars_changes_no_byte(inputs: Inputs, name: str) -> None:
     config = load_config(CASES[name])
     full, quick = run_once(inputs, config, False), run_once(inputs, config, True)
-    assert full.out.n[S.N_TRADES] > 20
+    assert full.out.n[N_TRADES] > 20
     for a, b in zip(full.state, quick.state, strict=True):
         assert a.tobytes() == b.tobytes()
     for a, b in zip(full.venue, quick.venue, strict=True):
