@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 
 from qt_core import records as rec
-from qt_core.codes import CTX_COLUMNS
 from qt_core.engine.run import Bars, step_bar, step_begin, step_end, step_event, step_guard, step_match, step_submit
 from qt_core.engine.session import Session
 from qt_core.features.frame import bars_of
 from qt_core.features.params import default_params
-from qt_core.features.registry import N_FEATURES
-from qt_core.features.state import new_state
-from qt_core.features.step import update
+from qt_core.features.stream import FeatureStream
 from qt_core.market import Market
 from qt_core.pipeline import Rows
 from qt_core.signal.rules import Params as RuleParams
@@ -94,10 +91,9 @@ class LiveRows:
 
     def __init__(self, market: Market, rows: Rows) -> None:
         self.params = default_params(market.timeframe_ms)
-        _, self.state = new_state(self.params, market.n_symbols)
+        self.stream = FeatureStream(self.params, market.symbols)
         self.bars = bars_of(market)
         self.rows = rows
-        self.features = np.empty((1, market.n_symbols, N_FEATURES))
         self.rules = RuleParams()
 
     def _bar(self, t: int) -> Any:
@@ -113,8 +109,7 @@ class LiveRows:
         """Row ``t`` of the decision inputs; ``t`` must go up by one from call to call."""
         bar = self._bar(t)
         n = bar.close.shape[1]
-        context, eligible = np.empty((1, n, CTX_COLUMNS)), np.empty((1, n), dtype=np.bool_)
-        update(self.params, self.state, bar, self.features, context, eligible)
+        _, context, eligible = self.stream.update(bar, features=False)
         proba, available = np.empty((1, n, 4, 3), dtype=np.float32), np.empty((1, n, 4), dtype=np.bool_)
         rule_rows(self.rules, context, eligible, bar.close, proba, available)
         return self.rows._replace(proba=proba, available=available, ctx=context, eligible=eligible)
