@@ -119,7 +119,7 @@ TABLES = (
         [fill(1, 1, 1.0, 100.0), liquidated(2, -1.0, 90.5, realised=-9.5, fee=0.5)],  # 10 - 9.5 is left for the fee
     ),
     Table(
-        "no margin is left at leverage 1: a long is never liquidated",
+        "at leverage 1 a long is never liquidated",
         (QUIET, QUIET, (100.0, 100.0, 0.2, 0.2)),
         [market(0, 1, 1.0, leverage=1.0)],
         [fill(1, 1, 1.0, 100.0)],
