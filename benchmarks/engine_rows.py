@@ -65,7 +65,9 @@ class _Beside:
         times = interleaved({**calls, name: self.peer_run(self.small)}, runs, prepare={"loop alone": engine.opened})
         bars = {"ours": self.big.symbol_bars, "loop alone": self.big.symbol_bars, name: self.small.symbol_bars}
         speed = {k: bars[k] / t.median_s / 1e6 for k, t in times.items()}
-        return speed, self._facts(mine, result, times) | {"first call of both, compiling, s": round(first_s, 1)}
+        best = (bars["ours"] / times["ours"].best_s) / (bars[name] / times[name].best_s)
+        facts = {"ratio of the best runs": float(f"{best:.4g}")}
+        return speed, facts | self._facts(mine, result, times) | {"first call of both, compiling, s": round(first_s, 1)}
 
     def _facts(self, mine: list[Trades], result: Comparison, times: dict[str, Timing]) -> dict[str, Any]:
         market = self.small.market

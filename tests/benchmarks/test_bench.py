@@ -1,6 +1,7 @@
 """The bench's own arithmetic: verdicts, timing, comparison before time, the command. No time is asserted."""
 
 import json
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import cli, engine_rows, start, sweep_rows, table, timing
+from benchmarks import cli, engine_rows, feature_rows, start, sweep_rows, table, timing
 from benchmarks.ours import Ours, OursSweep, signatures
 from benchmarks.table import Row
 from benchmarks.tape import SWEEP_CASH_USD, Bench, average_open, counts, small_bench
@@ -138,3 +139,14 @@ def test_command_prints_the_table_or_json(monkeypatch: pytest.MonkeyPatch) -> No
     answer = json.loads(CliRunner().invoke(cli.bench, ["--json"]).stdout)
     assert [row["verdict"] for row in answer["rows"]] == ["miss", "PASS"]
     assert answer["data"] == "SIMULATED"
+
+
+def test_feature_rows_come_from_their_own_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Features:
+        @staticmethod
+        def bench_features(runs: int) -> "list[dict[str, Any]]":
+            return [{"what": "times TA-Lib", "value": 1.5, "unit": "x", "floor": 1.0, "facts": {"runs": runs}}]
+
+    monkeypatch.setitem(sys.modules, "benchmarks.features", Features)
+    (row,) = feature_rows.feature_rows(7)
+    assert (row.group, row.verdict, row.facts) == (feature_rows.GROUP, "PASS", {"runs": 7})
