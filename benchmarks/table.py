@@ -1,5 +1,6 @@
 """The benchmark table: rows with a floor and an aim, a verdict, and the facts behind each number."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +41,8 @@ class Row:
         return self.value >= limit if self.higher else self.value <= limit
 
     def as_dict(self) -> dict[str, Any]:
-        return {**self.__dict__, "verdict": self.verdict}
+        value = self.value if math.isfinite(self.value) else None  # JSON knows no NaN
+        return {**self.__dict__, "value": value, "verdict": self.verdict}
 
 
 def number(value: float | None, unit: str = "") -> str:
