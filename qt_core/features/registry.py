@@ -145,7 +145,7 @@ def _volatility_and_trend(p: FeatureParams) -> list[FeatureSpec]:
         FeatureSpec(
             "atr_pctile",
             F_ATR_PCTILE,
-            a + month,
+            a + 1 + month,
             "0..1",
             days_30,
             "share of 30 days below",
@@ -154,7 +154,7 @@ def _volatility_and_trend(p: FeatureParams) -> list[FeatureSpec]:
         FeatureSpec(
             "donchian_width_pctile",
             F_DONCHIAN_WIDTH_PCTILE,
-            d + month,
+            d + 1 + month,
             "0..1",
             days_30,
             "share of 30 days below",

@@ -21,11 +21,11 @@ from qt_core.market import FloatArray
 def ema(previous: float, x: float, samples: int, span: int, warm: bool) -> float:
     """Exponential average, alpha 2 / (span + 1), seeded with the mean of the first ``span`` samples (TA-Lib EMA).
 
-    ``samples`` counts ``x``; below 1 nothing has begun. ``warm`` promises ``samples > span``.
+    ``samples`` counts ``x``; at 1 and below nothing of ``previous`` is kept. ``warm`` promises ``samples > span``.
     """
     if not warm:
-        if samples <= 0:
-            return 0.0
+        if samples <= 1:
+            return x
         if samples < span:
             return previous + x
         if samples == span:
@@ -37,8 +37,8 @@ def ema(previous: float, x: float, samples: int, span: int, warm: bool) -> float
 def wilder(previous: float, x: float, samples: int, span: int, warm: bool) -> float:
     """Wilder's average: a running sum, at ``span`` samples their mean, then ``prev + (x - prev) / span``."""
     if not warm:
-        if samples <= 0:
-            return 0.0
+        if samples <= 1:
+            return x
         if samples < span:
             return previous + x
         if samples == span:
@@ -50,8 +50,8 @@ def wilder(previous: float, x: float, samples: int, span: int, warm: bool) -> fl
 def wilder_sum(previous: float, x: float, samples: int, span: int, warm: bool) -> float:
     """Wilder's decaying sum: plain over the first ``span - 1`` samples, then ``prev - prev / span + x``."""
     if not warm:
-        if samples <= 0:
-            return 0.0
+        if samples <= 1:
+            return x
         if samples < span:
             return previous + x
     return previous - previous * (1.0 / span) + x
