@@ -18,8 +18,12 @@ from typing import Any, TypeVar
 
 import llvmlite
 import numba
+from llvmlite import ir
 from numba import config as _numba_config
 from numba import njit
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -89,3 +93,26 @@ def entry(func: F) -> F:
     """Compile an entry point called from Python: same flags, not inlined by force."""
     out: F = njit(cache=True, _nrt=False, error_model="numpy", nogil=True)(func)
     return out
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _prefetch_compiled(_context: Any, array: Any, row: Any, column: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = make_array(signature.args[0])(context, builder, args[0])
+        steps = cgutils.unpack_tuple(builder, view.strides)
+        offset = builder.add(builder.mul(args[1], steps[0]), builder.mul(args[2], steps[1]))
+        address = builder.gep(builder.bitcast(view.data, cgutils.voidptr_t), [offset])
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, cgutils.int32_t, cgutils.int32_t, cgutils.int32_t])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch")
+        builder.call(function, [address, cgutils.int32_t(0), cgutils.int32_t(3), cgutils.int32_t(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), codegen
+
+
+def _prefetch_interpreted(array: Any, row: int, column: int) -> None:
+    """Nothing: only machine code has a cache to fill."""
+
+
+# ask for the cache line of array[row, column] (any row, even beyond the array: a hint never faults)
+prefetch: Any = _prefetch_interpreted if INTERPRETED else _prefetch_compiled

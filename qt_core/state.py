@@ -195,6 +195,11 @@ def make_venue(n_symbols: int, initial_equity_usd: float) -> Venue:
     return venue
 
 
+def requests_room(n_symbols: int) -> int:
+    """Rows for whatever one call may ask of the venue."""
+    return 4 * n_symbols + 64
+
+
 def make_out(
     n_symbols: int,
     *,
@@ -208,7 +213,7 @@ def make_out(
     n = np.zeros(8, dtype=np.int64)
     n[KEEP_TRADES], n[KEEP_DECISIONS], n[KEEP_EVENTS] = keep
     return Out(
-        requests=records(np.zeros(4 * n_symbols + 64, rec.REQUEST_DT)),
+        requests=records(np.zeros(requests_room(n_symbols), rec.REQUEST_DT)),
         event=records(np.zeros(1, rec.EVENT_DT)),
         candidates=records(np.zeros(CANDIDATE_CAP, rec.DECISION_DT)),
         trades=records(np.zeros(trades, rec.TRADE_DT)),

@@ -8,7 +8,7 @@ the lists.
 
 from typing import Any
 
-from qt_core._jit import kernel
+from qt_core._jit import kernel, prefetch
 from qt_core.codes import (
     OK,
     PX_CLOSE,
@@ -61,6 +61,7 @@ def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
     time_ms = bars.time[f]
     for k in range(fund.n_active):
         i = venue.active[k]
+        prefetch(bars.px, f + 1, i)
         if is_hot(p, venue, bars, f, i, time_ms):
             venue.hot[n] = i
             n += 1

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core._jit import entry, kernel
+from qt_core._jit import entry, kernel, prefetch
 from qt_core.codes import EV_FILL, MARKET, PX_CLOSE, PX_NAMES, PX_OPEN
 from qt_core.engine.matching import P_INSIDE, begin_bar, end_bar, match_next
 from qt_core.engine.orders import refresh_watch, submit
@@ -64,6 +64,7 @@ def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
     active_ms: Any = bars.time[f] + 1 if inside and p.venue.stops_in_entry_bar == 0 else np.int64(0)
     for k in range(out.n[N_REQUESTS]):
         r = out.requests[k]
+        prefetch(bars.px, f + 1, r.symbol)
         fresh = 0 if inside and fund.phase >= P_INSIDE and r.kind != MARKET else 1
         submit(venue, bars.specs, r, _last_price(venue, bars, f, r.symbol, out), inside, active_ms, fresh)
         if k + 1 == out.n[N_REQUESTS] or out.requests[k + 1].symbol != r.symbol:

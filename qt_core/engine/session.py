@@ -12,6 +12,7 @@ from qt_core._jit import INTERPRETED, compile_lock
 from qt_core.arrays import aligned
 from qt_core.codes import PX_NAMES
 from qt_core.config import Config
+from qt_core.engine.journals import give_back, grow, take_journal
 from qt_core.engine.result import Result
 from qt_core.engine.run import Bars, run
 from qt_core.errors import DataError
@@ -130,6 +131,7 @@ def open_session(
     context: ChainContext | None = None,
     journal: bool = True,
     decide_every_ms: int | None = None,
+    out: Out | None = None,
 ) -> Session:
     """State, venue and inputs before the first bar.
 
@@ -151,24 +153,8 @@ def open_session(
         venue=make_venue(market.n_symbols, p.chain.initial_equity_usd),
         bars=bars,
         rows=rows,
-        out=make_out(market.n_symbols, keep=(True, journal, journal)),
+        out=make_out(market.n_symbols, keep=(True, journal, journal)) if out is None else out,
         curve=records(np.zeros(n_rows, dtype=rec.CURVE_DT)),
-    )
-
-
-def _grown(rows: npt.NDArray[Any], used: int) -> npt.NDArray[Any]:
-    bigger = np.zeros(2 * len(rows) + 64, dtype=rows.dtype)
-    bigger[:used] = rows[:used]
-    return records(bigger)
-
-
-def grow(out: Out) -> Out:
-    """The same journal with twice the room."""
-    n_trades, n_decisions, n_events = int(out.n[1]), int(out.n[2]), int(out.n[3])
-    return out._replace(
-        trades=_grown(out.trades, n_trades if out.n[4] else 0),
-        decisions=_grown(out.decisions, n_decisions),
-        events=_grown(out.events, n_events),
     )
 
 
@@ -221,6 +207,16 @@ def backtest(
     Result
         ``r.trades r.curve r.decisions r.events r.metrics r.state r.digest()``.
     """
-    s = open_session(market, tape, config, seed=seed, context=context, journal=journal, decide_every_ms=decide_every_ms)
+    s = open_session(
+        market,
+        tape,
+        config,
+        seed=seed,
+        context=context,
+        decide_every_ms=decide_every_ms,
+        out=take_journal(market.n_symbols, (True, journal, journal)),
+    )
     advance(s, progress=progress)
-    return Result.of(s, market, config, seed)
+    result = Result.of(s, market, config, seed)
+    give_back(s.out)
+    return result

@@ -70,9 +70,12 @@ def check_tape(tape: SignalTape, n_bars: int, n_symbols: int) -> None:
         raise DataError(f"tape available is {tape.available.dtype}{tape.available.shape}, expected bool{shape[:3]}")
     if tape.model_id.shape != (n_bars, N_MODELS):
         raise DataError(f"tape model_id has shape {tape.model_id.shape}, expected {(n_bars, N_MODELS)}")
+    if tape.__dict__.get("_checked"):
+        return
     row = int(_first_bad(tape.proba.reshape(-1, N_CLASSES), tape.available.reshape(-1)))
     if row >= 0:
         t, i, m = (int(x) for x in np.unravel_index(row, tape.available.shape))
         raise DataError(
             f"tape row bar {t} symbol {i} model {m}: probabilities {tape.proba[t, i, m]} must be >= 0 and sum to 1"
         )
+    tape.__dict__["_checked"] = True  # frozen: not a field, so replace() does not carry it over
