@@ -121,14 +121,30 @@ def _blank(event: Any, time_ms: int, i: int) -> None:
 
 
 @kernel
-def opening_refusal(venue: Any, bars: Any, i: int, o: Any, qty: float, price: float, fee: float) -> int:
+def cross_unrealised(venue: Any, bars: Any, f: int) -> float:
+    """Unrealised profit of a cross account at the bar's opening marks: it counts in what is free for new orders."""
+    total = 0.0
+    for k in range(venue.fund[0].n_active):
+        j = venue.active[k]
+        w = venue.symbol[j]
+        if w.qty != 0.0:
+            mark = bars.px[f, j, PX_MARK_OPEN] if bars.valid[f, j] else w.last_mark
+            total += w.qty * (mark - w.avg_price)
+    return total
+
+
+@kernel
+def opening_refusal(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any, a: Any, fee: float) -> int:
     """Reason the exchange would refuse this opening fill, or OK: bracket leverage, free balance."""
     v = venue.symbol[i]
-    notional = (abs(v.qty) + qty) * price
+    notional = (abs(v.qty) + a.qty) * a.price
     b = ledger.bracket_at(bars.brackets, bars.specs[i].n_brackets, i, notional)
     if o.leverage > b.max_leverage:
         return BRACKET_LEVERAGE
-    if qty * price / o.leverage + fee > venue.fund[0].free_usd:
+    free = venue.fund[0].free_usd
+    if p.margin_mode == 1:
+        free += cross_unrealised(venue, bars, f)
+    if a.qty * a.price / o.leverage + fee > free:
         return INSUFFICIENT_MARGIN
     return OK
 
@@ -145,13 +161,13 @@ def _book_totals(fund: Any, e: Any, booked: Any) -> None:
 
 
 @kernel
-def _fill(p: Any, venue: Any, bars: Any, i: int, o: Any, a: Any, e: Any) -> int:
+def _fill(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any, a: Any, e: Any) -> int:
     """Book a fill; returns the reason where the exchange refuses it (an opening order only)."""
     v = venue.symbol[i]
     fund = venue.fund[0]
     fee = a.qty * a.price * (p.maker_fee if a.maker != 0 else p.taker_fee)
     if v.qty * o.side >= 0.0:
-        reason = opening_refusal(venue, bars, i, o, a.qty, a.price, fee)
+        reason = opening_refusal(p, venue, bars, f, i, o, a, fee)
         if reason != OK:
             return reason
         booked = ledger.book_open(fund, v, o.side, a.qty, a.price, fee, o.leverage)
@@ -207,7 +223,7 @@ def _close_position(p: Any, venue: Any, i: int, a: Any, e: Any) -> None:
 
 
 @kernel
-def _act_on_order(p: Any, venue: Any, bars: Any, i: int, a: Any, e: Any) -> None:
+def _act_on_order(p: Any, venue: Any, bars: Any, f: int, i: int, a: Any, e: Any) -> None:
     """A fill, a cancel or a refusal of one order."""
     o = venue.orders[i, a.slot]
     e.seq = o.seq
@@ -216,7 +232,7 @@ def _act_on_order(p: Any, venue: Any, bars: Any, i: int, a: Any, e: Any) -> None
     action = a.action
     reason = a.reason
     if action == FILL:
-        reason = _fill(p, venue, bars, i, o, a, e)
+        reason = _fill(p, venue, bars, f, i, o, a, e)
         if reason != OK:
             action = REJECT
     if action != FILL:
@@ -274,7 +290,7 @@ def act(p: Any, venue: Any, bars: Any, f: int, i: int, a: Any, event: Any) -> No
     elif a.action == OVERFLOW:
         _report_overflow(venue, i, e)
     else:
-        _act_on_order(p, venue, bars, i, a, e)
+        _act_on_order(p, venue, bars, f, i, a, e)
     e.inside = a.inside
     e.ambiguous = a.ambiguous
     e.wallet_usd = fund.free_usd + fund.margin_usd

@@ -95,7 +95,7 @@ def _liquidation_hit(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
 
 @kernel
 def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
-    """What this bar's range reaches: nearest stop, nearest target, first limit, liquidation."""
+    """What this bar's range reaches: nearest stop, nearest target, nearest limit, liquidation."""
     v = venue.symbol[i]
     stop = -1
     target = -1
@@ -107,7 +107,9 @@ def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
         if o.reduce_only != 0 and v.qty * o.side >= 0.0:
             continue
         if o.kind == LIMIT or o.kind == POST_ONLY:
-            if limit < 0 and _limit_fills(p, bars, f, i, o):
+            opening = bars.px[f, i, PX_OPEN]
+            first = limit < 0 or abs(o.price - opening) < abs(venue.orders[i, limit].price - opening)
+            if first and _limit_fills(p, bars, f, i, o):
                 limit = k
             continue
         if not is_trigger(o.kind):
@@ -167,12 +169,18 @@ def _liquidation(venue: Any, bars: Any, f: int, i: int, level: float, ambiguous:
 
 
 @kernel
-def _stop_before(venue: Any, i: int, h: Hits) -> bool:
-    """True where the adverse path meets the stop before (or with) the liquidation price."""
+def _stop_before(venue: Any, bars: Any, f: int, i: int, h: Hits) -> bool:
+    """True where the adverse path meets the stop before (or with) the liquidation price.
+
+    A mark that opens beyond the liquidation price is there before anything inside the bar.
+    """
     if h.stop < 0:
         return False
     if h.liquidation == 0.0:
         return True
+    opening = bars.px[f, i, PX_MARK_OPEN]
+    if opening < h.liquidation if venue.symbol[i].qty > 0.0 else opening > h.liquidation:
+        return False
     trigger = venue.orders[i, h.stop].trigger
     return bool(trigger >= h.liquidation if venue.symbol[i].qty > 0.0 else trigger <= h.liquidation)
 
@@ -231,7 +239,7 @@ def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
         _count_ambiguous(venue, bars, f, i)
     slot = -1
     if adverse and not (ambiguous != 0 and p.intrabar == 1):
-        slot = h.stop if _stop_before(venue, i, h) else -1
+        slot = h.stop if _stop_before(venue, bars, f, i, h) else -1
     elif h.target >= 0:
         slot = h.target
     elif h.limit >= 0:

@@ -126,7 +126,7 @@ def update(params: FeatureParams, state: FeatureState, work: Work, bars: Bars, o
     every level of nesting would have the compiler optimise the same code once more.
     """
     n_bars, n_symbols = bars.close.shape
-    longest = work.warm_up[N_OUTPUTS]
+    longest, seeded = work.warm_up[N_OUTPUTS], work.warm_up[N_OUTPUTS + 1]
     settled = 0 * longest  # an int64: a literal 0 would compile a second calendar_rows
     p, rows, past = params, work.rows, work.past
     for start in range(0, n_bars, TILE):
@@ -146,7 +146,7 @@ def update(params: FeatureParams, state: FeatureState, work: Work, bars: Bars, o
                 s.gap = 0
                 m = run_length(bars.valid, t, stop, i)
                 load_run(work, s, bars, t, t - start, m, i)
-                sampled, warm = work.sampled[t - start :], s.bars > longest
+                sampled, warm = work.sampled[t - start :], s.bars > seeded
                 rsi_run(p, s, rows, m, warm)
                 macd_run(p, s, rows, m, warm)
                 directional_run(p, s, rows, m, warm)

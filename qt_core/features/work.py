@@ -50,13 +50,14 @@ class Work(NamedTuple):
     weekday: FloatArray  # [TILE]
     funding: FloatArray  # [TILE, N] last settled rate at each bar's close
     sampled: IntArray  # [TILE] 1 where the 30-day statistics take a sample
-    warm_up: IntArray  # [N_OUTPUTS + 1] bars until a row is known; last: the longest of them
+    warm_up: IntArray  # [N_OUTPUTS + 2] bars until a row is known; the longest of them; until every seed is over
 
 
 def new_work(params: FeatureParams, n_symbols: int) -> Work:
     """Scratch for ``n_symbols``, with the registry's warm-ups."""
     warm_up = [spec.warm_up for spec in registry(params)]
     warm_up += [params.donchian_span + 1, params.donchian_span + 1, params.momentum_span + 1]
+    seeded = max(params.rsi_span + 1, params.macd_slow + params.macd_signal, 2 * params.atr_span, params.ema_long)
     history = max(longest_lag(params), params.cci_span - 1)
     return Work(
         np.empty((N_ROWS, TILE)),
@@ -65,5 +66,5 @@ def new_work(params: FeatureParams, n_symbols: int) -> Work:
         np.empty(TILE),
         np.empty((TILE, n_symbols)),
         np.empty(TILE, dtype=np.int64),
-        np.array([*warm_up, max(warm_up)], dtype=np.int64),
+        np.array([*warm_up, max(warm_up), seeded], dtype=np.int64),
     )

@@ -167,13 +167,14 @@ class NaiveVenue:
         if p.limit_bar == self.t:
             targets = []
         ruin = self._ruin(s, bar)
+        sunk = ruin and (bar.mark_open < ruin if p.qty > 0 else bar.mark_open > ruin)
         if (stops or ruin) and targets:
             self.ambiguous.add((self.t, s))
         if targets and (self.rules.optimistic or not (stops or ruin)):
             o = targets[0]
             o.state = "triggered"
             yield from self._fill(s, bar, o, self._slipped(o, min(max(o.price, bar.low), bar.high)), taker=True)
-        elif stops and (not ruin or (stops[0].price >= ruin if p.qty > 0 else stops[0].price <= ruin)):
+        elif stops and (not ruin or (not sunk and (stops[0].price >= ruin if p.qty > 0 else stops[0].price <= ruin))):
             o = stops[0]
             o.state = "triggered"
             worse = max(o.price, bar.open) if o.ask.qty > 0 else min(o.price, bar.open)
@@ -185,7 +186,7 @@ class NaiveVenue:
             yield self._close_all(s, price, fee, EV_LIQUIDATION, LIQUIDATED)
         if stops or targets:
             return
-        for o in waiting:
+        for o in sorted(waiting, key=lambda o: abs(o.price - bar.open)):
             if o.ask.kind == LIMIT and self._through(o, bar):
                 opens = p.qty * o.ask.qty >= 0.0
                 for e in self._fill(s, bar, o, o.price, taker=False):
