@@ -22,6 +22,13 @@ LIMITS = (
         held=1.0,
     ),
     Table(
+        "of two limits reached in one bar the nearer to the open fills first",
+        (QUIET, QUIET, DIP),
+        [limit(0, 1, 1.0, 99.0), limit(0, 2, 2.0, 99.5)],
+        [fill(2, 2, 2.0, 99.5), fill(2, 1, 1.0, 99.0)],
+        held=3.0,
+    ),
+    Table(
         "a sell limit needs a tick above",
         (QUIET, (100.0, 101.0, 99.5, 100.0), (100.0, 101.1, 99.5, 100.0)),
         [limit(0, 1, -1.0, 101.0)],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from qt_core.codes import EV_LIQUIDATION
+from qt_core.codes import EV_FILL, EV_LIQUIDATION, EV_REJECT, INSUFFICIENT_MARGIN
 from tests.engine.asks import market, stop, target
 from tests.engine.chain import run_chain, same_trades
 from tests.engine.tables import EQUITY, QUIET, Table, check, fill, liquidated, market_of, run_venue, same
@@ -119,6 +119,12 @@ TABLES = (
         [fill(1, 1, 1.0, 100.0), liquidated(2, -1.0, 90.5, realised=-9.5, fee=0.5)],  # 10 - 9.5 is left for the fee
     ),
     Table(
+        "a mark that opens beyond the price liquidates before a stop inside that bar",
+        (QUIET, QUIET, (92.0, 92.5, 90.0, 92.0, 1e9, 90.5, 92.0, 90.0, 92.0)),
+        [market(0, 1, 1.0), stop(0, 2, -1.0, 91.0)],
+        [fill(1, 1, 1.0, 100.0), liquidated(2, -1.0, 90.5, realised=-9.5, fee=0.5)],
+    ),
+    Table(
         "at leverage 1 a long is never liquidated",
         (QUIET, QUIET, (100.0, 100.0, 0.2, 0.2)),
         [market(0, 1, 1.0, leverage=1.0)],
@@ -175,6 +181,17 @@ def test_cross_tests_one_position_with_the_others_at_their_opening_marks():
     played = run_venue(m, PAIR, margin_mode="cross")
     assert [e["kind"] for e in played.events].count(EV_LIQUIDATION) == 0
     assert played.equity[-1] == pytest.approx(9955 - 2 * 450 * 5)
+
+
+def test_cross_counts_unrealised_loss_in_what_is_free():
+    """A: 4500 margin and 22.5 fee leave 5477.5; at an opening mark of 95 it lost 2250: 3227.5 < 3800 + 19 for B."""
+    bars = (100.0, 100.0, 94.0, 95.0), (95.0, 95.0, 94.0, 95.0)
+    m = market_of({"A": (QUIET, *bars), "B": (QUIET, *bars)}, brackets=WIDE)
+    asks = [market(0, 1, 450.0, symbol="A"), market(1, 2, 400.0, symbol="B")]
+    cross = run_venue(m, asks, margin_mode="cross")
+    assert [(e["kind"], e["reason"]) for e in cross.events] == [(EV_FILL, 0), (EV_REJECT, INSUFFICIENT_MARGIN)]
+    isolated = run_venue(m, asks)
+    assert [e["kind"] for e in isolated.events][:2] == [EV_FILL, EV_FILL]
 
 
 def test_cross_with_all_at_their_adverse_extremes():
