@@ -5,6 +5,7 @@ that strength on a made-up scale, chosen so that with the ensemble's weights (0.
 no rule acts alone and two that agree firmly do. They say nothing about how often such a call is right.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from qt_core.codes import (
     CTX_RSI,
     CTX_VOLUME_RATIO,
 )
+from qt_core.errors import ConfigError, DataError
 from qt_core.features.context import ChainContext
 from qt_core.market import BoolArray, FloatArray, Market
 from qt_core.numerics import clip
@@ -33,8 +35,6 @@ from qt_core.signal.tape import BUY, HOLD, N_CLASSES, N_MODELS, SELL, SignalTape
 NAN = np.nan
 TREND, MEAN_REVERSION, BREAKOUT, RANGE = 0, 1, 2, 3
 RULE_NAMES = ("trend", "mean_reversion", "breakout", "range")
-
-
 VERSION = 1
 
 
@@ -60,6 +60,39 @@ class Params(NamedTuple):
     range_edge_full: float = 0.05
 
 
+RAMPS = ("trend_adx", "revert_band", "revert_rsi", "breakout_volume", "range_edge")  # names before _from and _full
+
+
+def check_params(params: Params) -> Params:
+    """Return ``params``, or refuse what would not give probabilities.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key, what it is and what was expected.
+    """
+    for name, value in params._asdict().items():
+        if not math.isfinite(value):
+            raise ConfigError(f"signals.rules.{name}: {value!r}; a finite number expected")
+    if not 0.0 <= params.side_neutral <= 0.5:
+        raise ConfigError(f"signals.rules.side_neutral: {params.side_neutral!r}; a probability of at most 0.5 expected")
+    if not params.side_neutral <= params.side_peak <= 1.0:
+        raise ConfigError(f"signals.rules.side_peak: {params.side_peak!r}; side_neutral to 1 expected")
+    for name in RAMPS:
+        start, full = getattr(params, f"{name}_from"), getattr(params, f"{name}_full")
+        if start == full:
+            raise ConfigError(f"signals.rules.{name}_full: {full!r}; another value than {name}_from expected")
+    if params.trend_gap_full <= 0.0:
+        raise ConfigError(f"signals.rules.trend_gap_full: {params.trend_gap_full!r}; above 0 expected")
+    return params
+
+
+@kernel
+def is_unknown(total: float) -> bool:
+    """True for NaN: the sum of a rule's inputs is NaN as soon as one of them is."""
+    return total != total
+
+
 @kernel
 def ramp(x: float, start: float, full: float) -> float:
     """0 at ``start``, 1 at ``full``, linear between, flat outside; either order of the two; NaN passes through."""
@@ -69,49 +102,54 @@ def ramp(x: float, start: float, full: float) -> float:
 @kernel
 def trend_rule(p: Params, adx: float, plus_di: float, minus_di: float, ema_ratio: float, atr_pct: float) -> float:
     """With the trend: averages and directional movement must agree; as strong as ADX and the averages' gap."""
+    if is_unknown(adx + plus_di + minus_di + ema_ratio + atr_pct):
+        return NAN
+    up = ema_ratio > 0.0 and plus_di > minus_di
+    down = ema_ratio < 0.0 and plus_di < minus_di
+    if not (up or down):
+        return 0.0
     strength = ramp(adx, p.trend_adx_from, p.trend_adx_full) * ramp(abs(ema_ratio), 0.0, p.trend_gap_full * atr_pct)
-    if ema_ratio > 0.0 and plus_di > minus_di:
-        return strength
-    if ema_ratio < 0.0 and plus_di < minus_di:
-        return -strength
-    return 0.0 * (strength + plus_di + minus_di)  # NaN stays NaN
+    return strength if up else -strength
 
 
 @kernel
 def mean_reversion_rule(p: Params, position: float, rsi: float, adx: float) -> float:
     """Back to the middle of the Bollinger bands: as strong as the weaker of band distance and RSI."""
+    if is_unknown(position + rsi + adx):
+        return NAN
     if adx > p.revert_adx_max:
-        return 0.0 * (position + rsi)
+        return 0.0
     buy = min(ramp(position, p.revert_band_from, p.revert_band_full), ramp(rsi, p.revert_rsi_from, p.revert_rsi_full))
     sell = min(
         ramp(1.0 - position, p.revert_band_from, p.revert_band_full),
         ramp(100.0 - rsi, p.revert_rsi_from, p.revert_rsi_full),
     )
-    return buy - sell + 0.0 * (position + rsi + adx)  # min() may swallow a NaN
+    return buy - sell
 
 
 @kernel
 def breakout_rule(p: Params, close: float, high: float, low: float, width_pctile: float, volume_ratio: float) -> float:
     """Out of the Donchian channel: as strong as the volume behind it, more so after a squeeze."""
+    if is_unknown(close + high + low + width_pctile + volume_ratio):
+        return NAN
+    if low <= close <= high:
+        return 0.0
     strength = ramp(volume_ratio, p.breakout_volume_from, p.breakout_volume_full)
     if width_pctile < p.breakout_squeeze:
         strength = min(1.0, strength + p.breakout_squeeze_bonus)
-    strength += 0.0 * width_pctile
-    if close > high:
-        return strength
-    if close < low:
-        return -strength
-    return 0.0 * (strength + close + high + low)
+    return strength if close > high else -strength
 
 
 @kernel
 def range_rule(p: Params, position: float, adx: float) -> float:
     """Buy low and sell high within the 48-bar range, only without a trend."""
+    if is_unknown(position + adx):
+        return NAN
     if adx > p.range_adx_max:
-        return 0.0 * position
+        return 0.0
     buy = ramp(position, p.range_edge_from, p.range_edge_full)
     sell = ramp(1.0 - position, p.range_edge_from, p.range_edge_full)
-    return buy - sell + 0.0 * adx
+    return buy - sell
 
 
 @kernel
@@ -188,11 +226,23 @@ def rule_tape(market: Market, context: ChainContext, params: Params | None = Non
     Parameters
     ----------
     market : gives the closes. context : of the same market. params : thresholds; None = the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If the thresholds do not give probabilities.
+    DataError
+        If the context is not of this market's shape.
     """
+    p = check_params(params or Params())
+    if context.eligible.shape != market.close.shape:
+        raise DataError(
+            f"context of {context.eligible.shape} bars and symbols; {market.close.shape} of the market expected"
+        )
     shape = (market.n_bars, market.n_symbols, N_MODELS)
     proba = np.empty((*shape, N_CLASSES), dtype=np.float32)
     available = np.empty(shape, dtype=np.bool_)
-    rule_rows(params or Params(), context.values, context.eligible, market.close, proba, available)
+    rule_rows(p, context.values, context.eligible, market.close, proba, available)
     model_id = np.tile(np.arange(N_MODELS, dtype=np.int64), (market.n_bars, 1))
     models = tuple({"name": f"rule_{name}", "kind": "rule", "train_cutoff_ms": None} for name in RULE_NAMES)
     return SignalTape(proba, available, model_id, models)
