@@ -88,12 +88,6 @@ def check_params(params: Params) -> Params:
 
 
 @kernel
-def is_unknown(total: float) -> bool:
-    """True for NaN: the sum of a rule's inputs is NaN as soon as one of them is."""
-    return total != total
-
-
-@kernel
 def ramp(x: float, start: float, full: float) -> float:
     """0 at ``start``, 1 at ``full``, linear between, flat outside; either order of the two; NaN passes through."""
     return clip((x - start) / (full - start), 0.0, 1.0)
@@ -102,7 +96,8 @@ def ramp(x: float, start: float, full: float) -> float:
 @kernel
 def trend_rule(p: Params, adx: float, plus_di: float, minus_di: float, ema_ratio: float, atr_pct: float) -> float:
     """With the trend: averages and directional movement must agree; as strong as ADX and the averages' gap."""
-    if is_unknown(adx + plus_di + minus_di + ema_ratio + atr_pct):
+    inputs = adx + plus_di + minus_di + ema_ratio + atr_pct  # NaN as soon as one of them is
+    if inputs != inputs:
         return NAN
     up = ema_ratio > 0.0 and plus_di > minus_di
     down = ema_ratio < 0.0 and plus_di < minus_di
@@ -115,7 +110,8 @@ def trend_rule(p: Params, adx: float, plus_di: float, minus_di: float, ema_ratio
 @kernel
 def mean_reversion_rule(p: Params, position: float, rsi: float, adx: float) -> float:
     """Back to the middle of the Bollinger bands: as strong as the weaker of band distance and RSI."""
-    if is_unknown(position + rsi + adx):
+    inputs = position + rsi + adx  # NaN as soon as one of them is
+    if inputs != inputs:
         return NAN
     if adx > p.revert_adx_max:
         return 0.0
@@ -130,7 +126,8 @@ def mean_reversion_rule(p: Params, position: float, rsi: float, adx: float) -> f
 @kernel
 def breakout_rule(p: Params, close: float, high: float, low: float, width_pctile: float, volume_ratio: float) -> float:
     """Out of the Donchian channel: as strong as the volume behind it, more so after a squeeze."""
-    if is_unknown(close + high + low + width_pctile + volume_ratio):
+    inputs = close + high + low + width_pctile + volume_ratio  # NaN as soon as one of them is
+    if inputs != inputs:
         return NAN
     if low <= close <= high:
         return 0.0
@@ -143,7 +140,8 @@ def breakout_rule(p: Params, close: float, high: float, low: float, width_pctile
 @kernel
 def range_rule(p: Params, position: float, adx: float) -> float:
     """Buy low and sell high within the 48-bar range, only without a trend."""
-    if is_unknown(position + adx):
+    inputs = position + adx  # NaN as soon as one of them is
+    if inputs != inputs:
         return NAN
     if adx > p.range_adx_max:
         return 0.0
