@@ -55,7 +55,7 @@ def measure(
         "engine": lambda: engine_rows(bench_tape, runs),
         "chain": lambda: chain_rows(bench_tape, runs),
         "sweep": lambda: sweep_rows(sweep_tape, runs, simulated, folder),
-        "features": lambda: feature_rows(runs),
+        "features": lambda: feature_rows(runs, bench_tape.market if simulated or folder else None),
         "start": lambda: start_rows(runs),
         "growth": lambda: growth_rows(bench_tape, sweep_tape, runs),
     }

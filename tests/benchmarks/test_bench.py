@@ -1,7 +1,6 @@
 """The bench's own arithmetic: verdicts, timing, comparison before time, the command. No time is asserted."""
 
 import json
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -142,11 +141,9 @@ def test_command_prints_the_table_or_json(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_feature_rows_come_from_their_own_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Features:
-        @staticmethod
-        def bench_features(runs: int) -> "list[dict[str, Any]]":
-            return [{"what": "times TA-Lib", "value": 1.5, "unit": "x", "floor": 1.0, "facts": {"runs": runs}}]
+    def bench_features(runs: int, market: Any) -> "list[dict[str, Any]]":
+        return [{"what": "times TA-Lib", "value": 1.5, "unit": "x", "floor": 1.0, "facts": {"runs": runs}}]
 
-    monkeypatch.setitem(sys.modules, "benchmarks.features", Features)
-    (row,) = feature_rows.feature_rows(7)
+    monkeypatch.setattr(feature_rows, "bench_features", bench_features)
+    (row,) = feature_rows.feature_rows(7, None)
     assert (row.group, row.verdict, row.facts) == (feature_rows.GROUP, "PASS", {"runs": 7})
