@@ -55,6 +55,17 @@ def test_bar_by_bar_is_the_batch_byte_for_byte(market):
         assert state == end
 
 
+def test_samples_of_short_bars_fall_on_the_hour_wherever_a_run_begins():
+    quarter = HOUR_MS // 4
+    market = with_holes(walk(1500, 2, seed=13, timeframe_ms=quarter), [(0, 31, 34), (0, 70, 75), (1, 40, 41)])
+    batch, end = in_blocks(market, [0, market.n_bars])
+    assert np.isfinite(batch[0][-1, :, -4:-1]).all(), "the 30-day statistics are known at the end"
+    for cuts in (list(range(market.n_bars + 1)), [*range(0, market.n_bars, 29), market.n_bars]):
+        rows, state = in_blocks(market, cuts)
+        assert same(rows, batch)
+        assert state == end
+
+
 @pytest.mark.interpreted
 @pytest.mark.boundscheck
 def test_bar_by_bar_is_the_batch_over_a_few_bars():
