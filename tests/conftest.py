@@ -9,7 +9,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,6 +20,8 @@ _COMMON = settings(
 )
 settings.register_profile("default", _COMMON, max_examples=30)
 settings.register_profile("thorough", _COMMON, max_examples=500)
+# For tests/mutations: that a property fails is enough, the smallest example is not asked for.
+settings.register_profile("mutation", _COMMON, phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False)
 settings.load_profile(os.environ.get("QT_HYPOTHESIS_PROFILE", "default"))
 
 

@@ -38,7 +38,7 @@ class Scene:
     specs: dict[str, float] = field(default_factory=dict)
     brackets: dict[str, float] = field(default_factory=dict)
     funding: tuple[Any, Any, Any] | None = None
-    volume: float = 1e9
+    volume: float | list[float] = 1e9  # of every bar, or by symbol
 
     def session(self) -> Session:
         table = np.array(self.bars, dtype=np.float64).transpose(2, 1, 0)  # column, bar, symbol

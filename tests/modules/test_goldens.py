@@ -80,6 +80,27 @@ def test_roi_and_r_of_the_worked_position():
     assert r_multiple(row, float(s["mark"])) == pytest.approx(0.8333, abs=5e-5)
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_trade_adds_up_to_the_last_cent(side: int):
+    """6 at 100, out at the stop 1.5 % away: 9 lost, fees of 0.1 % on 600 and on the value at the exit."""
+    out = 100.0 - 1.5 * side
+    low, high = min(100.0, out), max(100.0, out)
+    config = {"tpsl": {"trailing": "off"}, "venue": {**FREE, "taker_fee": 0.001}}
+    held = Scene(bars=[[*flat(100.0, 2), *flat(100.0 - side, 1)]], calls={(0, 0): side}, config=config).play()
+    assert held.fund["unrealised_usd"] == pytest.approx(-6.0)
+    assert held.fund["equity_usd"] == pytest.approx(10_000.0 - 6.0 - 0.6)
+    bars = [[*flat(100.0, 2), (100.0, high, low, out), *flat(out, 1)]]
+    played = Scene(bars=bars, calls={(0, 0): side}, config=config).play()
+    t, fees = played.trades[0], 0.6 + 6.0 * out * 0.001
+    assert (t["side"], t["quantity"], t["entry_price"], t["exit_price"]) == (side, 6.0, 100.0, pytest.approx(out))
+    assert t["pnl_gross_usd"] == pytest.approx(-9.0)
+    assert t["fee_usd"] == pytest.approx(fees)
+    assert t["pnl_usd"] == pytest.approx(-9.0 - fees)
+    assert t["r_multiple"] == pytest.approx((-9.0 - fees) / 9.0)
+    assert played.fund["wallet_usd"] == pytest.approx(10_000.0 - 9.0 - fees)
+    assert played.fund["losing_streak"] == 1
+
+
 def test_r_counts_costs_and_risk_is_fixed_at_the_first_fill():
     close = 101.0
     played = Scene(

@@ -156,9 +156,24 @@ KERNELS: dict[str, Callable[[], int]] = {
 }
 
 
+VETOES = (
+    "NOT_SELECTED", "SIZE_BELOW_MIN", "MIN_NOTIONAL", "MAX_POSITIONS", "DAY_DRAWDOWN", "HALTED", "PAUSED", "MARGIN_USE",
+    "LEVERAGE", "LOSS_AT_STOP", "HEALTH", "MARGIN_LIMIT",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("name", CHAIN)
 def test_a_script_of_the_chain_reaches(name: str):
     assert getattr(codes, name) in CHAIN[name]().reasons()
+
+
+@pytest.mark.parametrize("name", VETOES)
+def test_a_veto_is_the_last_candidates_verdict_and_sends_no_order(name: str):
+    played = CHAIN[name]()
+    last = played.decisions[-1]
+    assert REASON_NAMES[last["reason"]] == name
+    assert last["seq"] == 0
+    assert played.fund["n_pending"] == 0
 
 
 @pytest.mark.parametrize("name", VENUE)
