@@ -101,8 +101,8 @@ class Config:
         return out
 
     def digest(self) -> str:
-        """Hash of every parameter value (not of data or file names), 16 hex digits."""
-        text = json.dumps([list(part) for part in self.params()])
+        """Hash of every parameter value and of the signals' (not of data or file names), 16 hex digits."""
+        text = json.dumps([[list(part) for part in self.params()], self.signals], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -128,14 +128,32 @@ def load_config(source: "str | Path | Mapping[str, Any] | None" = None) -> Confi
 
     path = Path(source)
     try:
-        loaded = yaml.safe_load(path.read_text())
+        loaded = yaml.load(path.read_text(), _unique_loader(path))
     except OSError as err:
         raise ConfigError(f"{path}: cannot be read ({err.strerror}); expected a YAML configuration") from err
-    except yaml.YAMLError as err:
+    except (yaml.YAMLError, ValueError) as err:  # ValueError: a date that is none, such as 2021-13-01
         raise ConfigError(f"{path}: not valid YAML ({str(err).splitlines()[0]})") from err
     if loaded is not None and not isinstance(loaded, Mapping):
         raise ConfigError(f"{path}: expected keys and values, got {type(loaded).__name__}")
     return _from_mapping(loaded or {}, str(path))
+
+
+def _unique_loader(path: Path) -> Any:
+    """A safe YAML loader that refuses a key given twice, where the plain one lets the last win."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Safe loader with unique keys."""
+
+    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
+        keys = [str(k.value) for k, _ in node.value]
+        twice = sorted({k for k in keys if keys.count(k) > 1})
+        if twice:
+            raise ConfigError(f"{path}: key '{twice[0]}' is given twice; expected once")
+        return dict(loader.construct_mapping(node, deep=True))
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    return Loader
 
 
 def _from_mapping(raw: Mapping[str, Any], source: str) -> Config:
@@ -149,12 +167,17 @@ def _from_mapping(raw: Mapping[str, Any], source: str) -> Config:
     if isinstance(data.get("simulated"), Mapping):
         _known(data["simulated"], SIMULATED_KEYS, source, "data.simulated.")
     _known(signals, SIGNAL_KEYS, source, "signals.")
+    if data.get("simulated") and (data.get("folder") or data.get("root")):
+        raise ConfigError(f"{source}: data: both simulated and folder or root; expected one source")
+    for key in ("start", "end"):
+        if isinstance(data.get(key), bool):
+            raise ConfigError(f"{source}: data.{key}: {data[key]!r}; expected a date such as 2021-01-01")
     profile = raw.get("profile", "balanced")
-    if profile not in PROFILES:
+    if not isinstance(profile, str) or profile not in PROFILES:
         raise ConfigError(f"{source}: profile: {profile!r} is unknown; expected one of {', '.join(PROFILES)}")
     seed = raw.get("seed", 0)
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ConfigError(f"{source}: seed: {seed!r}; expected a whole number >= 0")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise ConfigError(f"{source}: seed: {seed!r}; expected a whole number from 0 to 9223372036854775807")
     sections = {name: dict(raw[name]) for name in SECTIONS if raw.get(name)}
     config = Config(profile, seed, data, signals, sections, source)
     _check_sections(config)

@@ -45,8 +45,8 @@ SPEC_DT = np.dtype(
 )
 BRACKET_DT = np.dtype(
     [
-        ("notional_floor", "f8"),  # USD, inclusive
-        ("notional_cap", "f8"),  # USD, exclusive; inf for unused rows
+        ("notional_floor", "f8"),  # USD, exclusive (0 for the first)
+        ("notional_cap", "f8"),  # USD, inclusive; inf for unused rows
         ("maintenance_rate", "f8"),  # fraction
         ("cum", "f8"),  # maintenance amount deducted, USD
         ("max_leverage", "f8"),

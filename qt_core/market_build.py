@@ -35,7 +35,9 @@ def check_times(time: IntArray, timeframe_ms: int) -> None:
 def check_prices(names: tuple[str, ...], time: IntArray, cols: dict[str, FloatArray], valid: BoolArray) -> None:
     """Prices and volumes of the valid bars."""
     check_bars(names, time, cols, valid, "")
-    raise_first(names, time, "negative volume", (cols["volume"] < 0.0) & valid, "volume >= 0")
+    volume = cols["volume"]
+    bad = ~((volume >= 0.0) & np.isfinite(volume)) & valid
+    raise_first(names, time, "volume negative or not finite", bad, "a finite volume >= 0")
 
 
 def check_bars(
@@ -117,4 +119,8 @@ def funding_of(
     if not np.all(np.isfinite(f_rate)):
         raise DataError("funding rate not finite; a number per settlement expected")
     rank = np.lexsort((f_sym, f_time))
-    return f_time[rank], f_sym[rank], f_rate[rank]
+    f_time, f_sym, f_rate = f_time[rank], f_sym[rank], f_rate[rank]
+    twice = np.flatnonzero((np.diff(f_time) == 0) & (np.diff(f_sym) == 0))
+    if len(twice):
+        raise DataError(f"funding at {utc_text(f_time[twice[0]])} given twice for one symbol; expected one rate each")
+    return f_time, f_sym, f_rate

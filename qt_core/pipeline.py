@@ -5,7 +5,8 @@
 ``on_guard``  a closed finer bar (live: every 10 s) -> account, open positions; may only protect, reduce, close
 
 Each is a pure step of (params, state, inputs): no clock, no I/O, no draw. Requests to the venue and journal rows go to the
-caller-owned ``out``. The backtester inlines these functions; the live adapter calls them.
+caller-owned ``out``. The live adapter calls these functions; the backtester's loop holds the same steps once
+(``on_close``), and a test compares the two byte for byte.
 """
 
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from qt_core.risk import risk_os, safety_governor
 from qt_core.signal import ensemble
 from qt_core.stages.account import account_step, on_adjust, on_command
 from qt_core.stages.entries import collect, enter
-from qt_core.stages.events import on_fill, on_funding, on_order_end
+from qt_core.stages.events import cancel_entries, on_fill, on_funding, on_order_end
 from qt_core.stages.manage import manage_positions
 
 
@@ -90,10 +91,19 @@ def on_event(p: Any, state: Any, event: Any, out: Any) -> None:
 
 
 @kernel
+def stop_entries(state: Any, now_ms: int, out: Any) -> None:
+    """While paused or halted no entry goes on working."""
+    fund = state.fund[0]
+    if fund.n_pending > 0 and (fund.paused != 0 or fund.halted != 0):
+        cancel_entries(state, now_ms, out)
+
+
+@kernel
 def on_close(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) -> None:
     """``on_bar`` where ``t >= 0``, ``on_guard`` where not: one body, so that the compiled loop holds it once."""
     now_ms = bars.time[f] + bars.bar_ms
     account_step(p, state, bars, f, now_ms)
+    stop_entries(state, now_ms, out)
     if t >= 0:
         collect(p, state, bars, f, rows, t, out)
     manage_positions(p, state, bars, f, now_ms, out)
@@ -107,12 +117,7 @@ def on_close(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any)
 @kernel
 def on_bar(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) -> None:
     """Decide at the close of bar ``f`` with inputs of row ``t``: account -> signals -> positions -> entries."""
-    now_ms = bars.time[f] + bars.bar_ms
-    account_step(p, state, bars, f, now_ms)
-    collect(p, state, bars, f, rows, t, out)
-    manage_positions(p, state, bars, f, now_ms, out)
-    enter(p, state, bars, f, rows, t, now_ms, out)
-    state.fund[0].n_bars += 1
+    on_close(p, state, bars, f, rows, t, out)
 
 
 @kernel
@@ -120,5 +125,6 @@ def on_guard(p: Any, state: Any, bars: Any, f: int, out: Any) -> None:
     """Between decisions: account and protection only; nothing may open."""
     now_ms = bars.time[f] + bars.bar_ms
     account_step(p, state, bars, f, now_ms)
+    stop_entries(state, now_ms, out)
     manage_positions(p, state, bars, f, now_ms, out)
     state.fund[0].n_guards += 1

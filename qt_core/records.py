@@ -48,7 +48,7 @@ VENUE_FUND_DT = _record(
 FUND_DT = _record(
     "wallet_usd equity_usd peak_equity_usd day_start_equity_usd day_drawdown drawdown max_drawdown margin_usd "
     "reserved_margin_usd unrealised_usd exposure_usd",
-    "n_open n_pending losing_streak next_day_ms paused halted error_window_ms error_count health "
+    "n_open n_pending n_slots losing_streak next_day_ms paused halted error_count health "
     "now_ms order_seq trade_seq n_bars n_guards n_decisions",
     "digest",
 )
@@ -60,7 +60,7 @@ SYMBOL_DT = _record(
     "qty avg_price entry_qty exit_qty exit_value first_qty initial_risk_usd sl_distance sl_fraction tp_fraction "
     "sl_price tp_price best_price leverage margin_usd realised_usd fee_usd funding_usd slippage_usd insurance_usd "
     "worst_roi mark confidence",
-    "side pending_seq pending_side entry_ms last_fill_ms sl_seq tp_seq entry_seq trail_active inside_ms ambiguous "
+    "side pending_seq pending_side entry_ms pending_slot sl_seq tp_seq entry_seq trail_active inside_ms ambiguous "
     "n_fills override trade_id vol_class trend_class tpsl_class",
     "name_hash",
 )

@@ -70,7 +70,11 @@ MODULES: tuple[Module, ...] = (
     Module(23, "monitor", "rule", ENFORCED, EVERY_BAR, ""),
     Module(24, "safety_governor", "rule", ENFORCED, EVERY_BAR, "risk.safety_governor"),
 )
-SUPPORTS: tuple[Module, ...] = (Module(0, "regime", "rule", ENFORCED, EVERY_BAR, "context.regime"),)
+SUPPORTS: tuple[Module, ...] = (
+    Module(0, "regime", "rule", ENFORCED, EVERY_BAR, "context.regime"),
+    Module(0, "emergency_stop", "rule", ENFORCED, EVERY_BAR, ""),
+    Module(0, "msc_policy", "rule", ENFORCED, 1_800_000, ""),
+)
 
 
 def by_number(number: int) -> Module:

@@ -24,6 +24,7 @@ T = TypeVar("T", bound=tuple[Any, ...])
 
 CANDIDATE_CAP = 64  # rows of the scratch list of entry candidates
 WEIGHTS = 4
+ERROR_RING = 128  # system errors remembered; bounds risk.max_errors_per_min
 
 
 class SnapshotError(QtError):
@@ -38,6 +39,7 @@ class State(NamedTuple):
     open_list: Array  # int64 [N], the first fund.n_open are symbol indices with a position, ascending
     weights: Array  # float64 [4], ensemble weights in use, sum 1
     seed: Array  # uint64 [1]
+    error_ms: Array  # int64 [ERROR_RING], times of the last system errors
 
 
 class Venue(NamedTuple):
@@ -73,6 +75,7 @@ STATE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]],
     ("open_list", np.dtype("i8"), lambda n: (n,)),
     ("weights", np.dtype("f8"), lambda n: (WEIGHTS,)),
     ("seed", np.dtype("u8"), lambda n: (1,)),
+    ("error_ms", np.dtype("i8"), lambda n: (ERROR_RING,)),
 )
 VENUE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]], ...] = (
     ("fund", rec.VENUE_FUND_DT, lambda n: (1,)),

@@ -119,7 +119,8 @@ def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
         if not _reached(p, bars, f, i, rising, o.trigger):
             continue
         best = target if is_target else stop
-        nearer = best < 0 or (o.trigger < venue.orders[i, best].trigger) == rising
+        other = venue.orders[i, max(best, 0)].trigger
+        nearer = best < 0 or (o.trigger < other if rising else o.trigger > other)
         if is_target:
             if nearer and v.inside_ms != bars.time[f] + 1:
                 target = k

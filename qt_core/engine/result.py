@@ -11,7 +11,7 @@ from qt_core.codes import EXIT_NAMES, N_MODULES, REASON_NAMES
 from qt_core.config import Config
 from qt_core.market import Market
 from qt_core.metrics import run_figures, trade_figures
-from qt_core.stages.events import write_trade
+from qt_core.stages.trades import write_trade
 from qt_core.state import State, Venue, records
 
 if TYPE_CHECKING:

@@ -73,13 +73,16 @@ def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
 
 
 @kernel
-def has_room(state: Any, out: Any) -> bool:
+def has_room(state: Any, bars: Any, f: int, out: Any) -> bool:
     """True where the journal can take whatever one more bar may write."""
     busy = state.symbol.shape[0]
     n = out.n
     if n[KEEP_TRADES] != 0 and out.trades.shape[0] - n[N_TRADES] < 4 * busy + 8:
         return False
-    if n[KEEP_EVENTS] != 0 and out.events.shape[0] - n[N_EVENTS] < 24 * busy + 64:
+    if (
+        n[KEEP_EVENTS] != 0
+        and out.events.shape[0] - n[N_EVENTS] < 24 * busy + 64 + bars.funding_start[f + 1] - bars.funding_start[f]
+    ):
         return False
     return not (n[KEEP_DECISIONS] != 0 and out.decisions.shape[0] - n[N_DECISIONS] < CANDIDATE_CAP)
 
@@ -93,7 +96,7 @@ def run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: A
             f = skip_quiet(p, state, venue, bars, rows, out, curve, f, f1)
             if f >= f1:
                 break
-        if not has_room(state, out):
+        if not has_room(state, bars, f, out):
             return f
         begin_bar(p.venue, venue, bars, f)
         more = True

@@ -7,8 +7,9 @@ stops: a trailing stop moves at every close. ``tests/engine`` compares runs with
 from typing import Any
 
 from qt_core._jit import kernel
-from qt_core.codes import OFF, PX_HIGH, PX_LOW, PX_MARK_CLOSE, PX_MARK_HIGH, PX_MARK_LOW
+from qt_core.codes import PX_HIGH, PX_LOW, PX_MARK_CLOSE, PX_MARK_HIGH, PX_MARK_LOW
 from qt_core.engine.matching import is_hot, remember_last
+from qt_core.position import dynamic_tpsl
 from qt_core.stages.account import account_step, roll_day
 from qt_core.stages.entries import collect
 
@@ -126,7 +127,7 @@ def skip_held(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, cu
 @kernel
 def skip_quiet(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f: int, f1: int) -> int:
     """Pass over quiet bars from ``f``; returns the next bar that needs a full look."""
-    if p.tpsl.mode != OFF and p.tpsl.trailing != 0:
+    if dynamic_tpsl.trails(p.tpsl):
         return f
     fund = state.fund[0]
     while f < f1 and is_quiet(p, venue, bars, f):

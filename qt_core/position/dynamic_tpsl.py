@@ -1,13 +1,14 @@
 """Module 14, dynamic TP/SL: volatility-scaled distances at the decision, trailing afterwards. A rule; SPEC section 3.
 
-OFF: the profile's anchors, no trailing. Distances are price fractions, frozen at the decision; prices are set from the
+Unless ENFORCED the profile's anchors hold and nothing trails; OBSERVE and ADVISORY count what
+would have been. Distances are price fractions, frozen at the decision; prices are set from the
 average fill.
 """
 
 from typing import NamedTuple
 
 from qt_core._jit import kernel
-from qt_core.codes import ANCHOR_USED, OFF, OK, TPSL_BREAKOUT, TPSL_RANGING, TPSL_TRENDING, VOL_HIGH
+from qt_core.codes import ANCHOR_USED, ENFORCED, OK, TPSL_BREAKOUT, TPSL_RANGING, TPSL_TRENDING, VOL_HIGH
 from qt_core.numerics import ceil_step, clip, floor_step, is_finite
 
 VERSION = 1
@@ -66,14 +67,12 @@ class Distances(NamedTuple):
 
 
 @kernel
-def distances(p: Params, atr_fraction: float, vol_class: int, tpsl_class: int) -> Distances:
+def measured(p: Params, atr_fraction: float, vol_class: int, tpsl_class: int) -> Distances:
     """SL and TP distance as price fractions; the anchors where ATR is unknown (NaN or <= 0).
 
     SL is clipped to its anchor before TP is derived from it; RANGING's SL factor stands after that clip, so a ranging
     stop can be 0.45 x the anchor. TP is clipped last.
     """
-    if p.mode == OFF:
-        return Distances(p.sl_anchor, p.tp_anchor, OK)
     if not is_finite(atr_fraction) or atr_fraction <= 0.0:
         return Distances(p.sl_anchor, p.tp_anchor, ANCHOR_USED)
     multiple = p.atr_multiple_high if vol_class == VOL_HIGH else p.atr_multiple
@@ -87,6 +86,20 @@ def distances(p: Params, atr_fraction: float, vol_class: int, tpsl_class: int) -
     elif tpsl_class == TPSL_BREAKOUT:
         tp *= p.breakout_tp
     return Distances(sl, clip(tp, p.clip_low * p.tp_anchor, p.clip_high * p.tp_anchor), OK)
+
+
+@kernel
+def distances(p: Params, atr_fraction: float, vol_class: int, tpsl_class: int) -> Distances:
+    """What binds: the measured distances where ENFORCED, else the anchors."""
+    if p.mode != ENFORCED:
+        return Distances(p.sl_anchor, p.tp_anchor, OK)
+    return measured(p, atr_fraction, vol_class, tpsl_class)
+
+
+@kernel
+def trails(p: Params) -> bool:
+    """True where stops move at all."""
+    return p.mode == ENFORCED and p.trailing != 0
 
 
 @kernel
@@ -148,7 +161,7 @@ def trail(
     best : most favourable price known. distance : initial SL distance in price. cost_fraction : round-trip cost as a
     fraction of price, for "never below entry + costs once R >= 1".
     """
-    if p.mode == OFF or p.trailing == 0:
+    if not trails(p):
         return Trail(stop, 0)
     if active == 0 and not roi >= p.trail_activation_roi:
         return Trail(stop, 0)

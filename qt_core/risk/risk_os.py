@@ -32,7 +32,7 @@ class Params(NamedTuple):
     min_margin_usd: float = 10.0  # margin of the position after the order
     max_margin_usd: float = 300.0
     max_margin_fraction: float = 0.0  # of equity; 0 = the USD limit alone, else the smaller of both
-    min_leverage: float = 1.0
+    min_leverage: float = 1.0  # the profile's range: asked leverage is raised to it, then the lowest cap wins
     max_leverage: float = 5.0
     leverage_cap_calm: float = 5.0  # volatility LOW or NORMAL
     leverage_cap_high: float = 3.0  # volatility HIGH
@@ -60,7 +60,7 @@ BOUNDS = {
     "max_risk_per_trade": (0.0, 1.0),
     "streak_limit": (0, 1000),
     "streak_scale": (0.0, 1.0),
-    "max_errors_per_min": (0, 10_000),
+    "max_errors_per_min": (0, 127),
 }
 CHOICES: dict[str, tuple[str, ...]] = {}
 
@@ -159,7 +159,7 @@ def size(p: Params, a: Account, q: Ask, lot_step: float, max_qty: float, min_not
     """
     if not is_finite(q.price) or q.price <= 0.0:
         return Size(0.0, 0.0, 0.0, NO_PRICE)
-    lev = min(q.leverage, leverage_cap(p, q.vol_class, q.defensive, q.bracket_leverage))
+    lev = min(max(q.leverage, p.min_leverage), leverage_cap(p, q.vol_class, q.defensive, q.bracket_leverage))
     if lev < 1.0:
         return Size(0.0, 0.0, lev, LEVERAGE)
     room = min(p.max_margin_use * a.equity_usd - a.margin_usd, a.free_usd)

@@ -1,12 +1,13 @@
 """Module 6, ensemble: four models' probabilities to one action. A rule (weighted vote); SPEC section 2.
 
-OFF: the best available single model (largest weight) speaks alone. An abstaining model votes HOLD with its weight.
+Unless ENFORCED the best available single model (largest weight) speaks alone; OBSERVE and ADVISORY count how often the
+vote would have said the same. An abstaining model votes HOLD with its weight.
 """
 
 from typing import Any, NamedTuple
 
 from qt_core._jit import kernel
-from qt_core.codes import OFF
+from qt_core.codes import ENFORCED
 from qt_core.numerics import is_finite
 
 VERSION = 1
@@ -55,8 +56,11 @@ def decide(p: Params, p_sell: float, p_buy: float, threshold: float, bad: int) -
 
 
 @kernel
-def vote_checked(p: Params, weights: Any, proba: Any, available: Any, t: int, i: int) -> Signal:
-    """The vote model by model: OFF, hard vote, and rows with a probability that is none (an abstention, counted)."""
+def vote_checked(p: Params, weights: Any, proba: Any, available: Any, t: int, i: int, alone: bool) -> Signal:
+    """The vote model by model: hard vote, and rows with a probability that is none (an abstention, counted).
+
+    ``alone``: the available model with the largest weight speaks for all.
+    """
     buy = 0.0
     sell = 0.0
     bad = 0
@@ -71,7 +75,7 @@ def vote_checked(p: Params, weights: Any, proba: Any, available: Any, t: int, i:
         if not is_finite(ps + ph + pb) or ps < 0.0 or ph < 0.0 or pb < 0.0:
             bad += 1
             continue
-        if p.mode == OFF:
+        if alone:
             if w > best:
                 best = w
                 buy = pb
@@ -107,6 +111,7 @@ def vote(p: Params, weights: Any, proba: Any, available: Any, t: int, i: int) ->
             sell += weights[m] * ps
             total += ps + ph + pb
             least = min(least, ps, ph, pb)
-    if p.mode == OFF or p.vote == 1 or least < 0.0 or not is_finite(total):
-        return vote_checked(p, weights, proba, available, t, i)
+    alone = p.mode != ENFORCED
+    if alone or p.vote == 1 or least < 0.0 or not is_finite(total):
+        return vote_checked(p, weights, proba, available, t, i, alone)
     return decide(p, sell, buy, p.threshold, 0)

@@ -3,9 +3,20 @@
 from typing import Any
 
 from qt_core._jit import kernel
-from qt_core.codes import CMD_ERROR, CMD_EXIT, CMD_HALT, CMD_HEALTH, CMD_OVERRIDE, CMD_PAUSE, CMD_RELEASE, PX_MARK_CLOSE
+from qt_core.codes import (
+    CMD_ERROR,
+    CMD_EXIT,
+    CMD_HALT,
+    CMD_HEALTH,
+    CMD_OVERRIDE,
+    CMD_PAUSE,
+    CMD_RELEASE,
+    ENFORCED,
+    PX_MARK_CLOSE,
+)
 from qt_core.risk import risk_os
-from qt_core.stages.events import exit_now
+from qt_core.stages.events import cancel_entries, exit_now
+from qt_core.state import ERROR_RING
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
@@ -60,8 +71,23 @@ def account_step(p: Any, state: Any, bars: Any, f: int, now_ms: int) -> None:
     if fund.drawdown > fund.max_drawdown:
         fund.max_drawdown = fund.drawdown
     fund.day_drawdown = max(0.0, 1.0 - equity / fund.day_start_equity_usd)
-    if p.risk.mode == 3 and fund.day_drawdown > p.risk.max_day_drawdown and fund.paused == 0:
+    if p.risk.mode == ENFORCED and fund.day_drawdown > p.risk.max_day_drawdown and fund.paused == 0:
         fund.paused = PAUSED_UNTIL_MIDNIGHT
+
+
+@kernel
+def on_error(p: Any, state: Any, time_ms: int, out: Any) -> None:
+    """A system error: more than the limit within any minute halts. The ring holds the last ERROR_RING times."""
+    fund = state.fund[0]
+    state.error_ms[fund.error_count % ERROR_RING] = time_ms
+    fund.error_count += 1
+    recent = 0
+    for k in range(min(fund.error_count, ERROR_RING)):
+        if time_ms - state.error_ms[k] < MINUTE_MS:
+            recent += 1
+    if p.risk.mode == ENFORCED and risk_os.error_burst(p.risk, recent):
+        fund.halted = 1
+        cancel_entries(state, time_ms, out)
 
 
 @kernel
@@ -70,11 +96,16 @@ def on_command(p: Any, state: Any, e: Any, out: Any) -> None:
     fund = state.fund[0]
     if e.command == CMD_PAUSE:
         fund.paused = PAUSED_BY_HAND
+        cancel_entries(state, e.time_ms, out)
     elif e.command == CMD_HALT:
         fund.halted = 1
+        cancel_entries(state, e.time_ms, out)
     elif e.command == CMD_RELEASE:
         fund.paused = 0
         fund.halted = 0
+        # the day's drawdown counts anew from here, or the next bar would pause again
+        fund.day_start_equity_usd = fund.equity_usd
+        fund.day_drawdown = 0.0
     elif e.command == CMD_OVERRIDE:
         state.symbol[e.symbol].override = 1
     elif e.command == CMD_HEALTH:
@@ -82,12 +113,7 @@ def on_command(p: Any, state: Any, e: Any, out: Any) -> None:
     elif e.command == CMD_EXIT:
         exit_now(state, e.symbol, e.time_ms, out)
     elif e.command == CMD_ERROR:
-        if e.time_ms - fund.error_window_ms >= MINUTE_MS:
-            fund.error_window_ms = e.time_ms
-            fund.error_count = 0
-        fund.error_count += 1
-        if p.risk.mode == 3 and risk_os.error_burst(p.risk, fund.error_count):
-            fund.halted = 1
+        on_error(p, state, e.time_ms, out)
 
 
 @kernel

@@ -4,6 +4,7 @@ from typing import Any
 
 from qt_core._jit import kernel
 from qt_core.codes import (
+    BELOW_CONFIDENCE,
     CTX_ATR_PCT,
     ENFORCED,
     HELD,
@@ -65,6 +66,9 @@ def collect(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) 
         if not (a[t, i, 0] or a[t, i, 1] or a[t, i, 2] or a[t, i, 3]):
             continue
         sig = ensemble.vote(p.ensemble, state.weights, rows.proba, a, t, i)
+        if p.ensemble.mode != OFF and p.ensemble.mode != ENFORCED:  # observed only: how often it would say the same
+            weighed = ensemble.vote_checked(p.ensemble, state.weights, rows.proba, a, t, i, False)
+            count(out, M_ENSEMBLE, OK if weighed.side == sig.side else BELOW_CONFIDENCE)
         if sig.bad != 0:
             count(out, M_ENSEMBLE, INVALID_SIGNAL)
         if sig.side == 0:
@@ -89,7 +93,7 @@ def account_view(state: Any) -> risk_os.Account:
         fund.equity_usd,
         fund.wallet_usd - used,
         used,
-        fund.n_open + fund.n_pending,
+        fund.n_open + fund.n_slots,
         fund.day_drawdown,
         fund.losing_streak,
         fund.paused,
@@ -183,7 +187,9 @@ def _reserve_and_order(p: Any, state: Any, c: Any, now_ms: int, decision_ms: int
     s.trend_class = c.trend_class
     s.tpsl_class = c.tpsl_class
     fund.reserved_margin_usd += c.margin_usd
+    s.pending_slot = 1
     fund.n_pending += 1
+    fund.n_slots += 1
 
 
 @kernel
@@ -192,7 +198,10 @@ def _decide(p: Any, state: Any, rows: Any, t: int, c: Any, out: Any) -> int:
     d = dynamic_tpsl.distances(p.tpsl, c.atr_fraction, c.vol_class, c.tpsl_class)
     c.sl_fraction = max(d.sl_fraction, state.symbol[c.symbol].tick_size / c.price)  # no stop is nearer than a tick
     c.tp_fraction = d.tp_fraction
-    count(out, M_TPSL, d.reason)
+    if p.tpsl.mode == OFF:
+        count(out, M_TPSL, d.reason)
+    else:
+        count(out, M_TPSL, dynamic_tpsl.measured(p.tpsl, c.atr_fraction, c.vol_class, c.tpsl_class).reason)
     a = account_view(state)
     c.equity_usd = a.equity_usd
     c.reserved_margin_usd = state.fund[0].reserved_margin_usd

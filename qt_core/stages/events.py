@@ -6,20 +6,12 @@ from qt_core._jit import kernel
 from qt_core.codes import (
     ENTRY_CLOSED,
     EV_FUNDING,
-    EV_LIQUIDATION,
     EV_REJECT,
-    EXIT_LIQUIDATION,
-    EXIT_ORDER,
-    EXIT_SETTLED,
-    EXIT_STOP,
-    EXIT_TARGET,
-    EXIT_TRAILING,
     M_VENUE,
     MARKET,
     OP_AMEND,
     OP_CANCEL,
     OP_NEW,
-    SETTLED,
     STOP,
     TAG_EXIT,
     TAG_SL,
@@ -29,6 +21,7 @@ from qt_core.codes import (
 from qt_core.engine.orders import list_insert, list_remove
 from qt_core.position import dynamic_tpsl
 from qt_core.stages.journal import count, fold_row, log_event, next_trade, request
+from qt_core.stages.trades import exit_reason, write_trade
 
 DUST = 1e-9  # of the quantity entered: what is left below it is flat
 
@@ -71,6 +64,8 @@ def open_position(state: Any, s: Any, e: Any) -> None:
     s.n_fills = 0
     s.inside_ms = e.time_ms if e.inside != 0 else -1
     fund.n_open = list_insert(state.open_list, fund.n_open, e.symbol)
+    fund.n_slots -= s.pending_slot  # the position holds the slot from here on
+    s.pending_slot = 0
 
 
 @kernel
@@ -79,6 +74,8 @@ def release_pending(state: Any, s: Any) -> None:
     fund = state.fund[0]
     fund.reserved_margin_usd -= s.pending_margin_usd
     fund.n_pending -= 1
+    fund.n_slots -= s.pending_slot
+    s.pending_slot = 0
     if fund.n_pending == 0:
         fund.reserved_margin_usd = 0.0
     s.pending_seq = 0
@@ -98,7 +95,7 @@ def _protect(state: Any, s: Any, e: Any, out: Any) -> None:
         s.sl_price = dynamic_tpsl.tighten(side, s.sl_price, stop) if s.trail_active != 0 else stop
     s.tp_price = dynamic_tpsl.target_price(side, s.avg_price, s.tp_fraction, s.tick_size)
     if e.seq == s.entry_seq:
-        s.sl_distance = abs(s.avg_price - s.sl_price)
+        s.sl_distance = abs(s.avg_price - stop)  # the first stop's, even where the trail has moved it since
         s.initial_risk_usd = s.first_qty * s.sl_distance
     size = abs(s.qty)
     op = OP_AMEND if s.sl_seq != 0 else OP_NEW
@@ -140,56 +137,6 @@ def _protect_again(state: Any, s: Any, e: Any, out: Any) -> None:
 
 
 @kernel
-def exit_reason(s: Any, e: Any) -> int:
-    """Why the position was closed, from the order that closed it."""
-    if e.kind == EV_LIQUIDATION:
-        return EXIT_LIQUIDATION
-    if e.reason == SETTLED:
-        return EXIT_SETTLED
-    if e.tag == TAG_SL:
-        return EXIT_TRAILING if s.trail_active != 0 else EXIT_STOP
-    if e.tag == TAG_TP:
-        return EXIT_TARGET
-    return EXIT_ORDER
-
-
-@kernel
-def write_trade(t: Any, s: Any, symbol: int, exit_ms: int, reason: int, exit_price: float) -> None:
-    """One position's life as a trade row; ``pnl_usd`` is net of fees, funding and insurance."""
-    t.trade_id = s.trade_id
-    t.symbol = symbol
-    t.side = s.side
-    t.entry_ms = s.entry_ms
-    t.exit_ms = exit_ms
-    t.entry_price = s.avg_price
-    t.exit_price = exit_price
-    t.quantity = s.entry_qty
-    t.leverage = s.leverage
-    t.margin_usd = s.entry_qty * s.avg_price / s.leverage
-    t.pnl_gross_usd = s.realised_usd
-    t.fee_usd = s.fee_usd
-    t.funding_usd = s.funding_usd
-    t.slippage_usd = s.slippage_usd
-    t.insurance_usd = s.insurance_usd
-    t.pnl_usd = s.realised_usd - s.fee_usd + s.funding_usd + s.insurance_usd
-    t.initial_risk_usd = s.initial_risk_usd
-    t.r_multiple = t.pnl_usd / s.initial_risk_usd if s.initial_risk_usd > 0.0 else 0.0
-    t.worst_roi = s.worst_roi
-    t.sl_price = s.sl_price
-    t.tp_price = s.tp_price
-    t.sl_fraction = s.sl_fraction
-    t.tp_fraction = s.tp_fraction
-    t.confidence = s.confidence
-    t.exit_reason = reason
-    t.ambiguous = s.ambiguous
-    t.n_fills = s.n_fills
-    t.entry_seq = s.entry_seq
-    t.vol_class = s.vol_class
-    t.trend_class = s.trend_class
-    t.tpsl_class = s.tpsl_class
-
-
-@kernel
 def _close(state: Any, s: Any, e: Any, out: Any) -> None:
     """The position is flat: trade row, streak, cancel what still rests."""
     fund = state.fund[0]
@@ -218,6 +165,7 @@ def _reduce(state: Any, s: Any, e: Any, out: Any) -> None:
     s.qty += e.side * e.qty
     s.realised_usd += e.realised_usd
     s.insurance_usd += e.insurance_usd
+    s.worst_roi = max(s.worst_roi, s.side * (s.avg_price - e.price) / s.avg_price * s.leverage)
     if abs(s.qty) <= DUST * s.entry_qty:
         _close(state, s, e, out)
         return
@@ -290,6 +238,15 @@ def on_order_end(state: Any, e: Any, out: Any) -> None:
             exit_now(state, e.symbol, e.time_ms, out)
         else:
             s.tp_seq = 0
+
+
+@kernel
+def cancel_entries(state: Any, now_ms: int, out: Any) -> None:
+    """Ask for the cancel of every entry that still works: nothing more may open."""
+    for i in range(state.symbol.shape[0]):
+        s = state.symbol[i]
+        if s.pending_seq != 0:
+            request(state, out, now_ms, OP_CANCEL, i, s.pending_seq, MARKET, 0, 0, 0.0, 0.0)
 
 
 @kernel

@@ -40,7 +40,7 @@ def _move_stop(state: Any, s: Any, i: int, stop: float, now_ms: int, out: Any) -
 @kernel
 def manage_positions(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> None:
     """Trail every open position at the close of bar ``f``."""
-    if p.tpsl.mode == 0 or p.tpsl.trailing == 0:
+    if not dynamic_tpsl.trails(p.tpsl):
         return
     fund = state.fund[0]
     cost = 2.0 * p.chain.taker_fee + p.chain.slippage
@@ -51,7 +51,7 @@ def manage_positions(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: An
             continue
         s.best_price = _best(s, bars, f, i)
         close = bars.px[f, i, PX_CLOSE]
-        roi = s.side * (close - s.avg_price) / s.avg_price * s.leverage
+        roi = s.side * (s.mark - s.avg_price) / s.avg_price * s.leverage
         if s.trail_active == 0 and not roi >= p.tpsl.trail_activation_roi:
             continue
         t = dynamic_tpsl.trail(

@@ -10,7 +10,7 @@ from qt_core import __version__
 from qt_core.engine.result import Result
 from qt_core.market import utc_text
 from qt_core.metrics import daily_returns, trade_figures
-from qt_core.registry import MODULES
+from qt_core.registry import MODULES, SUPPORTS
 from research.report.interval import sharpe_interval
 from research.report.names import module_name
 
@@ -64,7 +64,7 @@ def summarise(
         "costs": costs(result),
         "vetoes": [{"module": module_name(m), "reason": r, "count": n} for m, r, n in result.vetoes()],
         "per_symbol": per_symbol(result),
-        "modules_off": [f"{m.number} {m.name}" for m in MODULES if not m.built],
+        "modules_off": [f"{m.number} {m.name}" if m.number else m.name for m in (*MODULES, *SUPPORTS) if not m.built],
         "signals_note": RULES_NOTE,
         "verdict": verdict(result, interval.low, interval.high),
         "seconds": dict(seconds or {}),

@@ -26,7 +26,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "choice": ({"ensemble": {"vote": "loud"}}, "ensemble.vote: 'loud'; expected one of soft, hard"),
     "section": ({"risk": 5}, "risk: expected keys and values, got 5"),
     "profile": ({"profile": "bold"}, "profile: 'bold' is unknown; expected one of balanced, aggressive, expanded"),
-    "seed": ({"seed": -1}, "seed: -1; expected a whole number >= 0"),
+    "seed": ({"seed": -1}, "seed: -1; expected a whole number from 0 to 9223372036854775807"),
     "weights": (
         {"ensemble": dict.fromkeys(("weight_xgb", "weight_lgbm", "weight_nhits", "weight_patchtst"), 0.0)},
         "ensemble weights: all zero; expected at least one above 0",

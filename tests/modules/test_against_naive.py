@@ -55,7 +55,7 @@ def test_ensemble():
             proba[0, 0, int(g.integers(4)), int(g.integers(3))] = pick(g, np.nan, -0.2, np.inf)
         available = g.random((1, 1, 4)) < 0.8
         got = ensemble.vote(p, weights, proba, available, 0, 0)
-        again = ensemble.vote_checked(p, weights, proba, available, 0, 0)
+        again = ensemble.vote_checked(p, weights, proba, available, 0, 0, p.mode == 0)
         rows = [[float(x) for x in proba[0, 0, m]] for m in range(4)]
         want = naive.ensemble(p._asdict(), weights.tolist(), rows, available[0, 0].tolist())
         for name, value in want.items():

@@ -31,7 +31,7 @@ from tests.properties.walk import Order, Watcher, walk_venue
 
 pytestmark = pytest.mark.interpreted
 
-RESERVED = {"BELOW_CONFIDENCE", "ABSTAINED"}  # for modules 18 and 12, which are not built yet
+RESERVED = {"ABSTAINED"}  # for module 12, which is not built yet
 UNSAFE = {"risk": {"mode": "off"}, "governor": {"mode": "off"}}
 ONE = {(0, 0): 1}
 QUIET: list[list[Bar]] = [flat(100.0, 4)]
@@ -53,6 +53,15 @@ def invalid_signal() -> Played:
     return play(s)
 
 
+def observed_vote() -> Played:
+    """An ensemble that only observes: the first model acts alone, where the vote of all would hold."""
+    from tests.modules.scene import play
+
+    s = Scene(bars=QUIET, calls=ONE, config={"ensemble": {"mode": "observe"}}).session()
+    s.rows.proba[0, 0, 1:] = (0.0, 1.0, 0.0)
+    return play(s)
+
+
 def losing_streak() -> Played:
     """Six stops in a row, each after a call at the close before it."""
     legs = [[(100.0, 100.0, 98.0, 98.0), *flat(100.0, 1)] for _ in range(6)]
@@ -62,6 +71,7 @@ def losing_streak() -> Played:
 
 CHAIN: dict[str, Callable[[], Played]] = {
     "NOT_ELIGIBLE": lambda: scene(ineligible=((0, 0),)),
+    "BELOW_CONFIDENCE": observed_vote,
     "HELD": lambda: scene(calls={(0, 0): 1, (1, 0): 1}),
     "NOT_SELECTED": lambda: scene(
         {"chain": {"max_candidates": 1, "journal_top": 1}}, bars=QUIET * 2, calls={(0, 0): 1, (0, 1): 1}

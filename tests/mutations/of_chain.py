@@ -62,7 +62,7 @@ CHAIN = (
     ),
     Mutant(
         "fees count as profit",
-        "stages/events.py",
+        "stages/trades.py",
         "t.pnl_usd = s.realised_usd - s.fee_usd + s.funding_usd",
         "t.pnl_usd = s.realised_usd + s.fee_usd + s.funding_usd",
         killers.GOLDENS,

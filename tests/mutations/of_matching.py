@@ -49,8 +49,8 @@ MATCHING = (
     Mutant(
         "the further of two stops fires",
         "engine/inside.py",
-        "nearer = best < 0 or (o.trigger < venue.orders[i, best].trigger) == rising",
-        "nearer = best < 0 or (o.trigger < venue.orders[i, best].trigger) != rising",
+        "nearer = best < 0 or (o.trigger < other if rising else o.trigger > other)",
+        "nearer = best < 0 or (o.trigger > other if rising else o.trigger < other)",
         killers.STOPS,
     ),
     Mutant(

@@ -98,8 +98,8 @@ MODULES = (
     Mutant(
         "the largest leverage cap holds",
         "risk/risk_os.py",
-        "lev = min(q.leverage, leverage_cap(",
-        "lev = max(q.leverage, leverage_cap(",
+        "lev = min(max(q.leverage, p.min_leverage), leverage_cap(",
+        "lev = max(max(q.leverage, p.min_leverage), leverage_cap(",
         killers.RISK,
     ),
     Mutant(

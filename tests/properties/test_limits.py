@@ -60,7 +60,7 @@ class Limits(Watcher):
         fund, risk = self.fund, self.p.risk
         used = float(fund["margin_usd"] + fund["reserved_margin_usd"])
         assert used <= risk.max_margin_use * float(fund["equity_usd"]) * (1.0 + 1e-12)
-        assert int(fund["n_open"] + fund["n_pending"]) <= risk.max_positions
+        assert int(fund["n_open"] + fund["n_slots"]) <= risk.max_positions
         assert int(fund["n_pending"]) == int((self.symbol["pending_seq"] != 0).sum())
         assert np.isclose(float(fund["reserved_margin_usd"]), float(self.symbol["pending_margin_usd"].sum()))
         assert float(fund["day_drawdown"]) <= risk.max_day_drawdown
