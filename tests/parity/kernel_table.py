@@ -50,7 +50,7 @@ def _ensemble(g: Draw) -> Iterator[tuple[str, Any]]:
     weights = g.dirichlet(np.ones(4))
     proba, available = _probabilities(g)
     yield "ensemble.vote", ensemble.vote(p, weights, proba, available, 0, 0)
-    yield "ensemble.vote_checked", ensemble.vote_checked(p, weights, proba, available, 0, 0)
+    yield "ensemble.vote_checked", ensemble.vote_checked(p, weights, proba, available, 0, 0, bool(p.vote))
     a, b = (float(x) for x in g.choice([0.2, 0.45, 0.5, 0.7], 2))
     yield "ensemble.decide", ensemble.decide(p, a, b, 0.45, 0)
 
