@@ -76,6 +76,8 @@ def _tpsl(g: Draw) -> Iterator[tuple[str, Any]]:
     atr = _maybe_nan(g, float(g.choice([0.0, g.uniform(0.001, 0.05)])))
     d = dynamic_tpsl.distances(p, atr, int(g.integers(3)), int(g.integers(4)))
     yield "dynamic_tpsl.distances", d
+    yield "dynamic_tpsl.measured", dynamic_tpsl.measured(p, atr, int(g.integers(3)), int(g.integers(4)))
+    yield "dynamic_tpsl.trails", (dynamic_tpsl.trails(p),)
     side, entry, tick = _side(g), float(g.uniform(0.5, 5e4)), _tick(g)
     stop = dynamic_tpsl.stop_price(side, entry, d.sl_fraction, tick)
     yield "dynamic_tpsl.stop_price", (stop,)
