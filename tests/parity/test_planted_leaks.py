@@ -1,8 +1,9 @@
 """Parity 2: look-ahead of one bar in one symbol, planted in every stage, is caught and named by the check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from qt_core.errors import DataError
 from qt_core.market import Market
 from qt_core.records import JE_STOP_MOVED
 from research.checks.lookahead import Inputs, LookaheadReport, build_inputs, check_lookahead, run_inputs
+from research.data import load_market
 from tests.parity.cases import (
     QUARTER_MS,
+    REAL_SYMBOLS,
     Case,
+    case_of,
     config_of,
     simulated_case,
 )
@@ -36,14 +40,35 @@ class Leak:
     says: str = ""
 
 
+_ground: list[Path | None] = [None]  # folder of real candles, None = the simulated market
+
+
 @cache
+def _small(root: Path | None) -> Case:
+    if root is None:
+        return simulated_case(n_symbols=3, n_bars=260, detail=False, seed=5)
+    return case_of(load_market(REAL_SYMBOLS[:3], "1h", "2021-05-01", "2021-05-24", root=root))
+
+
 def small() -> Case:
-    return simulated_case(n_symbols=3, n_bars=260, detail=False, seed=5)
+    """Three symbols, a fortnight: simulated, or the real one with the crash of 2021-05-19."""
+    return _small(_ground[0])
 
 
 @cache
+def _small_run(root: Path | None) -> Result:
+    return run_inputs(build_inputs(_small(root).market), config_of("default"), 0)
+
+
 def small_run() -> Result:
-    return run_inputs(build_inputs(small().market), config_of("default"), 0)
+    return _small_run(_ground[0])
+
+
+@pytest.fixture
+def on_real_candles(shared_data: Path) -> Iterator[None]:
+    _ground[0] = shared_data
+    yield
+    _ground[0] = None
 
 
 def _row(time_ms: Any, market: Market) -> int:
@@ -162,7 +187,7 @@ def trailing_leak() -> Leak:
         f, i = _row(e["time_ms"], market) - 1, int(e["symbol"])
         column = "high" if e["qty"] > 0 else "low"
         beyond = (getattr(market, column)[f + 1, i] - getattr(market, column)[f, i]) * np.sign(e["qty"])
-        if 0 < beyond < 0.002 * market.close[f, i]:
+        if 0 < beyond < 0.006 * market.close[f, i]:
             return Leak("decisions", f, i, run=_run_on(column, f, i), says="stop moved")
     raise AssertionError("no stop that would have moved further")
 
@@ -191,6 +216,15 @@ def assert_named(report: LookaheadReport, leak: Leak, market: Market) -> None:
 
 @pytest.mark.parametrize("name", LEAKS)
 def test_one_bar_of_look_ahead_in_one_symbol_is_caught_and_named(name: str):
+    leak = LEAKS[name]()
+    near = range(leak.bar - 2, leak.bar + 6)
+    report = check_lookahead(small().market, config_of("default"), list(near), build=leak.build, run=leak.run)
+    assert_named(report, leak, small().market)
+
+
+@pytest.mark.usefixtures("on_real_candles")
+@pytest.mark.parametrize("name", LEAKS)
+def test_the_same_leaks_are_caught_on_real_candles(name: str):
     leak = LEAKS[name]()
     near = range(leak.bar - 2, leak.bar + 6)
     report = check_lookahead(small().market, config_of("default"), list(near), build=leak.build, run=leak.run)
