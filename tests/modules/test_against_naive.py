@@ -140,7 +140,7 @@ def test_risk_os():
     for g in draws(5, 4_000):
         p = risk_os.Params(
             max_margin_fraction=pick(g, 0.0, 0.02, 0.5), max_margin_usd=pick(g, 300.0, 1_000.0),
-            max_leverage=pick(g, 5.0, 10.0), leverage_cap_calm=pick(g, 5.0, 8.0),
+            max_leverage=pick(g, 5.0, 10.0), leverage_cap_calm=pick(g, 5.0, 8.0), min_leverage=pick(g, 1.0, 1.0, 3.0),
         )  # fmt: skip
         equity = pick(g, 10.0, 400.0, g.uniform(100.0, 50_000.0))
         used = equity * float(g.uniform(0.0, 0.9))

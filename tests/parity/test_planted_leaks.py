@@ -1,6 +1,6 @@
 """Parity 2: look-ahead of one bar in one symbol, planted in every stage, is caught and named by the check."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,11 +19,11 @@ from qt_core.records import JE_STOP_MOVED
 from research.checks.lookahead import Inputs, LookaheadReport, build_inputs, check_lookahead, run_inputs
 from research.data import load_market
 from tests.parity.cases import (
-    QUARTER_MS,
     REAL_SYMBOLS,
     Case,
     case_of,
     config_of,
+    real_case,
     simulated_case,
 )
 
@@ -40,45 +40,41 @@ class Leak:
     says: str = ""
 
 
-_ground: list[Path | None] = [None]  # folder of real candles, None = the simulated market
+@dataclass(frozen=True)
+class Ground:
+    """Where leaks are planted: a small market and its honest run."""
+
+    case: Case
+    honest: Result
+
+    @property
+    def market(self) -> Market:
+        return self.case.market
 
 
 @cache
-def _small(root: Path | None) -> Case:
+def ground_on(root: Path | None) -> Ground:
+    """Three symbols: simulated, or the real ones over the crash of 2021-05-19."""
     if root is None:
-        return simulated_case(n_symbols=3, n_bars=260, detail=False, seed=5)
-    return case_of(load_market(REAL_SYMBOLS[:3], "1h", "2021-05-01", "2021-05-24", root=root))
+        case = simulated_case(n_symbols=3, n_bars=260, detail=False, seed=5)
+    else:
+        case = case_of(load_market(REAL_SYMBOLS[:3], "1h", "2021-05-01", "2021-05-24", root=root))
+    return Ground(case, run_inputs(build_inputs(case.market), config_of("default"), 0))
 
 
-def small() -> Case:
-    """Three symbols, a fortnight: simulated, or the real one with the crash of 2021-05-19."""
-    return _small(_ground[0])
-
-
-@cache
-def _small_run(root: Path | None) -> Result:
-    return run_inputs(build_inputs(_small(root).market), config_of("default"), 0)
-
-
-def small_run() -> Result:
-    return _small_run(_ground[0])
-
-
-@pytest.fixture
-def on_real_candles(shared_data: Path) -> Iterator[None]:
-    _ground[0] = shared_data
-    yield
-    _ground[0] = None
+@pytest.fixture(params=["simulated", "real"])
+def ground(request: pytest.FixtureRequest) -> Ground:
+    return ground_on(None if request.param == "simulated" else request.getfixturevalue("shared_data"))
 
 
 def _row(time_ms: Any, market: Market) -> int:
     return int((int(time_ms) - int(market.time[0])) // market.timeframe_ms)
 
 
-def feature_leak() -> Leak:
+def feature_leak(on: Ground) -> Leak:
     """A context row that decides shows the ATR of the bar after it."""
-    d = small_run().decisions[2]
-    t, i = _row(d["time_ms"], small().market) - 1, int(d["symbol"])
+    d = on.honest.decisions[2]
+    t, i = _row(d["time_ms"], on.market) - 1, int(d["symbol"])
 
     def build(market: Market) -> Inputs:
         inputs = build_inputs(market)
@@ -89,9 +85,9 @@ def feature_leak() -> Leak:
     return Leak("features", t, i, build, says="atr_pct")
 
 
-def funding_feature_leak() -> Leak:
+def funding_feature_leak(on: Ground) -> Leak:
     """The rate of the next bar's settlement is known a bar before it is settled."""
-    market = small().market
+    market = on.market
     k = len(market.funding_time_ms) // 2
     t, i = _row(market.funding_time_ms[k], market) - 1, int(market.funding_symbol[k])
 
@@ -105,7 +101,7 @@ def funding_feature_leak() -> Leak:
     return Leak("features", t, i, build, says="funding_rate")
 
 
-def universe_leak() -> Leak:
+def universe_leak(on: Ground) -> Leak:
     """A symbol is left out of a bar because the next bar's volume is low."""
     t, i = 150, 1
 
@@ -115,14 +111,14 @@ def universe_leak() -> Leak:
             inputs.context.eligible[t, i] &= market.quote_volume[t + 1, i] < 0.0
         return inputs
 
-    assert small().context.eligible[t, i]
+    assert on.case.context.eligible[t, i]
     return Leak("eligibility", t, i, build, says="eligible")
 
 
-def tape_leak() -> Leak:
+def tape_leak(on: Ground) -> Leak:
     """A model's row is that of the bar after it."""
     i = 0
-    proba = small().tape.proba[:, i, 0]
+    proba = on.case.tape.proba[:, i, 0]
     t = 120 + int(np.flatnonzero((proba[120:-1] != proba[121:]).any(axis=1))[0])
 
     def build(market: Market) -> Inputs:
@@ -134,9 +130,9 @@ def tape_leak() -> Leak:
     return Leak("tape", t, i, build, says="trend p(")
 
 
-def funding_leak() -> Leak:
+def funding_leak(on: Ground) -> Leak:
     """A settlement is charged one bar early."""
-    market = small().market
+    market = on.market
     k = len(market.funding_time_ms) // 2
     due, i = int(market.funding_time_ms[k]), int(market.funding_symbol[k])
 
@@ -172,17 +168,17 @@ def _run_on(column: str, f: int, i: int) -> Callable[[Inputs, Config, int], Resu
     return run
 
 
-def fill_leak() -> Leak:
+def fill_leak(on: Ground) -> Leak:
     """An entry fills at the open of the bar after the one it fills in."""
-    events = small_run().events
+    events = on.honest.events
     e = events[(events["kind"] == EV_FILL) & (events["tag"] == TAG_ENTRY)][3]
-    f, i = _row(e["time_ms"], small().market), int(e["symbol"])
+    f, i = _row(e["time_ms"], on.market), int(e["symbol"])
     return Leak("fills", f, i, run=_run_on("open", f, i), says="event fill")
 
 
-def trailing_leak() -> Leak:
+def trailing_leak(on: Ground) -> Leak:
     """A stop trails by the high of the bar after it: a decision at the close, not a fill."""
-    market, events = small().market, small_run().events
+    market, events = on.market, on.honest.events
     for e in events[events["kind"] == JE_STOP_MOVED]:
         f, i = _row(e["time_ms"], market) - 1, int(e["symbol"])
         column = "high" if e["qty"] > 0 else "low"
@@ -215,43 +211,41 @@ def assert_named(report: LookaheadReport, leak: Leak, market: Market) -> None:
 
 
 @pytest.mark.parametrize("name", LEAKS)
-def test_one_bar_of_look_ahead_in_one_symbol_is_caught_and_named(name: str):
-    leak = LEAKS[name]()
+def test_one_bar_of_look_ahead_in_one_symbol_is_caught_and_named(ground: Ground, name: str):
+    leak = LEAKS[name](ground)
     near = range(leak.bar - 2, leak.bar + 6)
-    report = check_lookahead(small().market, config_of("default"), list(near), build=leak.build, run=leak.run)
-    assert_named(report, leak, small().market)
+    report = check_lookahead(ground.market, config_of("default"), list(near), build=leak.build, run=leak.run)
+    assert_named(report, leak, ground.market)
 
 
-@pytest.mark.usefixtures("on_real_candles")
-@pytest.mark.parametrize("name", LEAKS)
-def test_the_same_leaks_are_caught_on_real_candles(name: str):
-    leak = LEAKS[name]()
-    near = range(leak.bar - 2, leak.bar + 6)
-    report = check_lookahead(small().market, config_of("default"), list(near), build=leak.build, run=leak.run)
-    assert_named(report, leak, small().market)
-
-
-def test_a_finer_bar_of_the_next_hour_is_caught_and_named():
-    market = simulated_case(n_symbols=2, n_bars=120, detail=True).market
-    t, i = 60, 1
-    per_bar = market.timeframe_ms // QUARTER_MS
-    row = per_bar * (t + 1) - 1  # the last quarter of hour t takes the close of the first quarter of hour t + 1
+@pytest.mark.parametrize("where", ["simulated", "real"])
+def test_a_finer_bar_of_the_next_hour_is_caught_and_named(where: str, request: pytest.FixtureRequest):
+    """The last finer bar of hour t takes the close of the first finer bar of hour t + 1."""
+    if where == "simulated":
+        market = simulated_case(n_symbols=2, n_bars=120, detail=True).market
+    else:
+        market = real_case(request.getfixturevalue("shared_data"), detail=True).market
+    per_bar = market.detail.n_bars // market.n_bars
+    i, close = 1, market.detail.close
+    t = next(k for k in range(60, 100) if close[per_bar * (k + 1) - 1, 1] != close[per_bar * (k + 1), 1])
+    row = per_bar * (t + 1) - 1
 
     def build(market: Market) -> Inputs:
         inputs = build_inputs(market)
-        close = market.detail.close.copy()
-        if row + 1 < len(close):
-            close[row, i] = close[row + 1, i]
-        return replace(inputs, market=replace(market, detail=replace(market.detail, close=close)))
+        leaky = market.detail.close.copy()
+        if row + 1 < len(leaky):
+            leaky[row, i] = leaky[row + 1, i]
+        return replace(inputs, market=replace(market, detail=replace(market.detail, close=leaky)))
 
-    report = check_lookahead(market, config_of("default"), "all", build=build)
+    report = check_lookahead(market, config_of("default"), list(range(t - 3, t + 5)), build=build)
     assert_named(report, Leak("detail", t, i, says="close"), market)
-    assert report.cause.time_ms == market.time[t] + 3 * QUARTER_MS
+    assert report.cause.time_ms == market.detail.time[row]
 
 
 def test_every_cut_finds_what_a_few_cuts_may_miss():
-    leak = tape_leak()
-    market = small().market
+    on = ground_on(None)
+    leak = tape_leak(on)
+    market = on.market
     every = check_lookahead(market, config_of("default"), "all", build=leak.build)
     assert_named(every, leak, market)
     assert every.cuts == tuple(range(1, market.n_bars))
@@ -268,7 +262,7 @@ def test_a_leak_in_every_row_is_found_by_the_default_cuts():
         values[:-1, 1, CTX_ATR_PCT] = values[1:, 1, CTX_ATR_PCT].copy()
         return inputs
 
-    report = check_lookahead(small().market, config_of("default"), build=build)
+    report = check_lookahead(ground_on(None).market, config_of("default"), build=build)
     assert report.cause.stage == "features"
     assert report.found_in["features"] >= 15
     assert report.as_dict()["ok"] is False
@@ -277,4 +271,4 @@ def test_a_leak_in_every_row_is_found_by_the_default_cuts():
 @pytest.mark.parametrize("cuts", [0, [0], [260], [], "some"])
 def test_cuts_outside_the_market_are_refused(cuts: Any):
     with pytest.raises(DataError, match=r"cuts .* expected"):
-        check_lookahead(small().market, config_of("default"), cuts)
+        check_lookahead(ground_on(None).market, config_of("default"), cuts)

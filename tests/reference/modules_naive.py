@@ -185,7 +185,7 @@ def size(p: P, a: P, q: P, contract: P) -> Sized:
     """The largest quantity that no limit forbids; each limit is turned into a notional and the smallest stands."""
     if not math.isfinite(q["price"]) or q["price"] <= 0.0:
         return Sized(0.0, 0.0, 0.0, NO_PRICE)
-    caps = [q["leverage"], p["max_leverage"], q["bracket_leverage"]]
+    caps = [max(q["leverage"], p["min_leverage"]), p["max_leverage"], q["bracket_leverage"]]
     caps.append(p["leverage_cap_high"] if q["vol_class"] == VOL_HIGH else p["leverage_cap_calm"])
     if q["defensive"]:
         caps.append(p["leverage_cap_defensive"])
