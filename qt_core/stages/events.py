@@ -92,7 +92,7 @@ def _protect(state: Any, s: Any, e: Any, out: Any) -> None:
     if s.sl_seq == 0:
         s.sl_price = stop
     else:
-        s.sl_price = dynamic_tpsl.tighten(side, s.sl_price, stop) if s.trail_active != 0 else stop
+        s.sl_price = dynamic_tpsl.tighten(side, s.sl_price, stop)
     s.tp_price = dynamic_tpsl.target_price(side, s.avg_price, s.tp_fraction, s.tick_size)
     if e.seq == s.entry_seq:
         s.sl_distance = abs(s.avg_price - stop)  # the first stop's, even where the trail has moved it since

@@ -37,6 +37,7 @@ class Held:
     insurance: float = 0.0
     since: int = -1
     stop: int = 0
+    stop_at: float = 0.0  # never moves against the position, not even for a later part of the entry
     target: int = 0
 
 
@@ -94,6 +95,8 @@ class NaiveChain:
         if (aim - price) * h.side <= 0.0:
             aim = to_step(price * (1 + h.side * self.plan.tp), self.plan.tick, up)
         size = -h.side * h.qty
+        at = h.side * max(h.side * at, h.side * h.stop_at) if h.stop else at
+        h.stop_at = at
         if h.stop:
             return [amend(0, h.stop, size, at, symbol=s), amend(0, h.target, size, aim, symbol=s)]
         h.stop, h.target = self._next(), self._next()
