@@ -1,4 +1,4 @@
-"""Tolerant comparison, safe division and rounding to steps: the only place that names tolerances.
+"""Finiteness, clipping and tolerant rounding to steps: the only place that names tolerances.
 
 NaN policy: every comparison with NaN is False, every other function passes NaN through.
 """
@@ -8,14 +8,6 @@ import math
 from qt_core._jit import kernel
 
 REL_TOL = 1e-9  # relative tolerance of a step count: 0.3/0.1 = 2.9999999999999996 counts as 3
-
-
-@kernel
-def safe_div(a: float, b: float, default: float) -> float:
-    """``a / b``, or ``default`` where ``b`` is zero or NaN."""
-    if b == 0.0 or b != b:
-        return default
-    return a / b
 
 
 @kernel

@@ -21,7 +21,7 @@ REQUEST_DT = _record(
 # One resting or pending order at the venue. A free slot has status EMPTY.
 ORDER_DT = _record(
     "qty filled price trigger leverage callback activation extreme",
-    "status seq kind side tag reduce_only approved created_ms expire_ms active_ms cancel fresh reason",
+    "status seq kind side tag reduce_only approved expire_ms active_ms cancel fresh reason",
 )
 
 # What the venue (or the exchange, or a person) tells the chain.
@@ -60,7 +60,7 @@ SYMBOL_DT = _record(
     "qty avg_price entry_qty exit_qty exit_value first_qty initial_risk_usd sl_distance sl_fraction tp_fraction "
     "sl_price tp_price best_price leverage margin_usd realised_usd fee_usd funding_usd slippage_usd insurance_usd "
     "worst_roi mark confidence",
-    "side pending_seq pending_side entry_ms pending_slot sl_seq tp_seq entry_seq trail_active inside_ms ambiguous "
+    "side pending_seq entry_ms pending_slot sl_seq tp_seq entry_seq trail_active inside_ms ambiguous "
     "n_fills override trade_id vol_class trend_class tpsl_class",
     "name_hash",
 )
@@ -86,7 +86,7 @@ JOURNAL_EVENT_DT = _record(
     "qty price fee_usd realised_usd value old_value",
     "time_ms symbol kind tag reason seq trade_id",
 )
-JE_STOP_MOVED, JE_PLACED = 20, 21  # journal-only kinds, beside the EV_ codes
+JE_STOP_MOVED = 20  # journal-only kind, beside the EV_ codes
 
 # One row per decision bar.
 CURVE_DT = _record("equity_usd wallet_usd margin_usd unrealised_usd exposure_usd", "time_ms n_open")

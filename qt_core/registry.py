@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-from qt_core.codes import ADVISORY, ENFORCED, OBSERVE, OFF
+from qt_core.codes import ADVISORY, ENFORCED, OBSERVE
 
 EVERY_BAR = 0  # cadence: at every decision bar
 
@@ -28,11 +28,6 @@ class Module:
     def built(self) -> bool:
         """True where the module's file exists."""
         return bool(self.file)
-
-    @property
-    def mode_in_use(self) -> int:
-        """The default mode the chain really runs."""
-        return self.mode if self.built else OFF
 
     def load(self) -> ModuleType:
         """Import the module's file."""

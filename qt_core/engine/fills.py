@@ -1,7 +1,7 @@
 """How one thing at the venue is booked: price, slippage, participation, refusals, and what the event says (SPEC 8).
 
-The finders of ``matching`` and ``inside`` say what happens next as a ``Found``; ``act`` books it and writes the event.
-Everything that changes a position goes through that one place, which also keeps the compiled loop small.
+The finders of ``opening`` and ``inside`` say what happens next as a ``Found``; ``act`` books it and writes the event.
+Everything that changes a position goes through that one place.
 """
 
 from typing import Any, NamedTuple
@@ -27,8 +27,7 @@ from qt_core.numerics import ceil_step, floor_step
 
 DUST = 1e-9  # remaining quantity below this fraction of the order counts as done
 
-# what a finder found: nothing; no event but levels to refresh; a fill; an order that ends; a position closed outside the
-# order book; a funding settlement; an order that found no free slot
+# found: nothing; levels to refresh; a fill; an order's end (2); a position closed at once; funding; no free slot
 NOTHING, LOOK, FILL, CANCEL, REJECT, CLOSE, FUND, OVERFLOW = 0, 1, 2, 3, 4, 5, 6, 7
 
 

@@ -191,7 +191,6 @@ def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fr
     if r.kind == TRAILING:
         o.extreme = last_close if r.activation == 0.0 else 0.0
         o.trigger = trailing_trigger(r.side, o.extreme, r.callback)
-    o.created_ms = r.time_ms
     o.expire_ms = r.expire_ms
     o.active_ms = active_ms
     o.cancel = 0

@@ -24,6 +24,12 @@ PAUSED_UNTIL_MIDNIGHT, PAUSED_BY_HAND = 1, 2
 
 
 @kernel
+def round_trip_cost(p: Any) -> float:
+    """What entering and leaving costs, as a fraction of the notional: two taker fees and slippage (SPEC module 17)."""
+    return float(2.0 * p.chain.taker_fee + p.chain.slippage)
+
+
+@kernel
 def mark_positions(state: Any, bars: Any, f: int) -> None:
     """Mark open positions at the bar's closing mark (the last known one where the bar is missing)."""
     fund = state.fund[0]

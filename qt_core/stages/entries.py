@@ -30,6 +30,7 @@ from qt_core.engine import ledger
 from qt_core.position import dynamic_tpsl
 from qt_core.risk import risk_os, safety_governor
 from qt_core.signal import ensemble
+from qt_core.stages.account import round_trip_cost
 from qt_core.stages.journal import count, fold_row, keep_decision, request
 from qt_core.state import N_CANDIDATES
 
@@ -106,7 +107,7 @@ def _size(p: Any, state: Any, rows: Any, c: Any, a: Any, out: Any) -> risk_os.Si
     """Fixed sizing (module 19 OFF: base margin x 1.0 at 3x) under the risk OS."""
     i = c.symbol
     s = state.symbol[i]
-    cost = 2.0 * p.chain.taker_fee + p.chain.slippage
+    cost = round_trip_cost(p)
     c.margin_target_usd = p.chain.base_margin_usd * p.chain.neutral_multiplier
     c.leverage_target = p.chain.neutral_leverage
     c.size_scale = risk_os.streak_factor(p.risk, a.losing_streak) if p.risk.mode == ENFORCED else 1.0
@@ -153,7 +154,7 @@ def _govern(p: Any, state: Any, c: Any, out: Any) -> int:
         held,
         s.override,
     )
-    cost = 2.0 * p.chain.taker_fee + p.chain.slippage
+    cost = round_trip_cost(p)
     verdict = safety_governor.review(p.governor, order, fund.equity_usd, fund.day_drawdown, fund.health, cost)
     c.loss_at_stop_usd = verdict.loss_at_stop_usd
     s.override = 0
@@ -175,7 +176,6 @@ def _reserve_and_order(p: Any, state: Any, c: Any, now_ms: int, decision_ms: int
     r.expire_ms = now_ms + p.chain.entry_work_bars * decision_ms
     c.seq = r.seq
     s.pending_seq = r.seq
-    s.pending_side = c.side
     s.pending_qty = c.qty
     s.pending_margin_usd = c.margin_usd
     s.pending_risk_usd = c.loss_at_stop_usd

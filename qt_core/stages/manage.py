@@ -6,6 +6,7 @@ from qt_core._jit import kernel
 from qt_core.codes import OP_AMEND, PX_CLOSE, PX_HIGH, PX_LOW, STOP, TAG_SL
 from qt_core.position import dynamic_tpsl
 from qt_core.records import JE_STOP_MOVED
+from qt_core.stages.account import round_trip_cost
 from qt_core.stages.journal import log_event, request
 
 
@@ -43,7 +44,7 @@ def manage_positions(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: An
     if not dynamic_tpsl.trails(p.tpsl):
         return
     fund = state.fund[0]
-    cost = 2.0 * p.chain.taker_fee + p.chain.slippage
+    cost = round_trip_cost(p)
     for k in range(fund.n_open):
         i = state.open_list[k]
         s = state.symbol[i]

@@ -1,7 +1,7 @@
 """Words for the integer codes of the journal."""
 
 from qt_core.codes import M_AELM, M_ENSEMBLE, M_ESS, M_GOVERNOR, M_RISK_OS, M_SELECTION, M_TPSL, M_VENUE
-from qt_core.records import JE_PLACED, JE_STOP_MOVED
+from qt_core.records import JE_STOP_MOVED
 
 MODULE_NAMES = {
     M_ENSEMBLE: "ensemble",
@@ -18,7 +18,7 @@ _SUPPORT_FROM = 25  # codes of SPEC's modules end below; supports have no number
 VOLATILITY_NAMES = ("low", "normal", "high")
 TREND_NAMES = ("weak", "moderate", "strong")
 TPSL_NAMES = ("none", "trending", "ranging", "breakout")
-JOURNAL_NAMES = {JE_STOP_MOVED: "stop_moved", JE_PLACED: "placed"}
+JOURNAL_NAMES = {JE_STOP_MOVED: "stop_moved"}
 
 
 def module_name(number: int) -> str:

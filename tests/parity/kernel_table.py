@@ -185,7 +185,6 @@ def _numerics(g: Draw) -> Iterator[tuple[str, Any]]:
     yield "numerics.floor_step", (numerics.floor_step(x, step),)
     yield "numerics.times_step", (numerics.times_step(float(round(x)), step),)
     yield "numerics.ceil_step", (numerics.ceil_step(x, step),)
-    yield "numerics.safe_div", (numerics.safe_div(x, float(g.choice([0.0, 3.0, np.nan])), -1.0),)
     yield "numerics.clip", (numerics.clip(_maybe_nan(g, x), -10.0, 10.0),)
     yield "numerics.is_finite", (numerics.is_finite(float(g.choice([x, np.nan, np.inf, -np.inf]))),)
     word = np.uint64(g.integers(0, 2**63))
