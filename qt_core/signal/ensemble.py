@@ -56,25 +56,21 @@ def decide(p: Params, p_sell: float, p_buy: float, threshold: float, bad: int) -
 
 
 @kernel
-def vote_checked(p: Params, weights: Any, proba: Any, available: Any, t: int, i: int, alone: bool) -> Signal:
-    """The vote model by model: hard vote, and rows with a probability that is none (an abstention, counted).
+def vote_among(p: Params, weights: Any, proba: Any, speaks: int, t: int, i: int, alone: bool, bad: int) -> Signal:
+    """The vote of the models whose bit is set in ``speaks`` (bit m = model m), one by one; the others abstain.
 
-    ``alone``: the available model with the largest weight speaks for all.
+    ``alone``: the one with the largest weight speaks for all. ``bad`` is handed on.
     """
     buy = 0.0
     sell = 0.0
-    bad = 0
     best = -1.0
     for m in range(4):
-        if not available[t, i, m]:
+        if (speaks >> m) & 1 == 0:
             continue
         w = weights[m]
         ps = float(proba[t, i, m, 0])
         ph = float(proba[t, i, m, 1])
         pb = float(proba[t, i, m, 2])
-        if not is_finite(ps + ph + pb) or ps < 0.0 or ph < 0.0 or pb < 0.0:
-            bad += 1
-            continue
         if alone:
             if w > best:
                 best = w
@@ -86,6 +82,27 @@ def vote_checked(p: Params, weights: Any, proba: Any, available: Any, t: int, i:
         if p.vote == 0 or (ps > pb and ps > ph):
             sell += w * ps
     return decide(p, sell, buy, p.threshold, bad)
+
+
+@kernel
+def vote_checked(p: Params, weights: Any, proba: Any, available: Any, t: int, i: int, alone: bool) -> Signal:
+    """The vote model by model: hard vote, and rows with a probability that is none (an abstention, counted).
+
+    ``alone``: the available model with the largest weight speaks for all.
+    """
+    bad = 0
+    speaks = 0
+    for m in range(4):
+        if not available[t, i, m]:
+            continue
+        ps = float(proba[t, i, m, 0])
+        ph = float(proba[t, i, m, 1])
+        pb = float(proba[t, i, m, 2])
+        if not is_finite(ps + ph + pb) or ps < 0.0 or ph < 0.0 or pb < 0.0:
+            bad += 1
+        else:
+            speaks |= 1 << m
+    return vote_among(p, weights, proba, speaks, t, i, alone, bad)
 
 
 @kernel
