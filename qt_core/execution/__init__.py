@@ -1,0 +1,1 @@
+"""How an order is sent: kind, price, life, route."""
