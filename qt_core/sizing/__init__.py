@@ -1,0 +1,1 @@
+"""How large: the RL sizer (19) and the trading mathematician (20)."""
