@@ -19,6 +19,7 @@ from qt_core.market_build import (
     column_of,
     funding_of,
     marks_of,
+    own_sectors,
     quote_volume_of,
 )
 from qt_core.market_build import utc_text as utc_text  # noqa: PLC0414  re-exported
@@ -40,6 +41,7 @@ SPEC_DT = np.dtype(
         ("list_ms", "i8"),  # first trading time, 0 = unknown
         ("delist_ms", "i8"),  # settlement time, NEVER_MS = none announced
         ("n_brackets", "i8"),
+        ("sector", "i8"),  # 1 + index into Market.sectors; unknown = OWN_SECTOR + symbol index, shared with none
     ],
     align=True,
 )
@@ -67,6 +69,7 @@ class Market:
     mark_open .. mark_close : ``[T, N]``; where the mark is unknown the last price stands in and ``mark_known`` is False.
     funding_time_ms, funding_symbol, funding_rate : ``[F]`` event rows, sorted by (time, symbol index).
     specs : ``[N]`` of SPEC_DT. brackets : ``[N, MAX_BRACKETS]`` of BRACKET_DT.
+    sectors : names of the known sectors; see qt_core.sectors.
     detail : the same symbols on a finer time axis that divides ``timeframe_ms``, or None.
     simulated : True for made-up data; every report says so. source : one line for people.
     notes : facts a report must repeat (bracket snapshot date, inferred ticks ...).
@@ -97,6 +100,7 @@ class Market:
     simulated: bool = False
     source: str = ""
     notes: tuple[str, ...] = field(default=())
+    sectors: tuple[str, ...] = field(default=())
 
     @property
     def n_bars(self) -> int:
@@ -155,7 +159,7 @@ class Market:
             self,
             **cut,
             symbols=names,
-            specs=self.specs[cols].copy(),
+            specs=own_sectors(self.specs[cols].copy()),
             brackets=self.brackets[cols].copy(),
             detail=None if self.detail is None else self.detail.select(names),
             funding_time_ms=self.funding_time_ms[keep],
@@ -190,12 +194,12 @@ def span_text(market: Market) -> str:
 
 
 def default_specs(n: int) -> npt.NDArray[Any]:
-    """Specs that bind nothing: no rounding, no minimum, listed always."""
+    """Specs that bind nothing: no rounding, no minimum, listed always, each symbol a sector of its own."""
     specs = np.zeros(n, dtype=SPEC_DT)
     specs["max_qty"] = np.inf
     specs["delist_ms"] = NEVER_MS
     specs["n_brackets"] = 1
-    return specs
+    return own_sectors(specs)
 
 
 def default_brackets(n: int, maintenance_rate: float = 0.01, max_leverage: float = 50.0) -> npt.NDArray[Any]:
@@ -257,7 +261,7 @@ def make_market(
     marks, known = marks_of(mark, order, cols, valid)
     check_bars(names, time, {k: marks[f"mark_{k}"] for k in ("open", "high", "low", "close")}, valid, "mark ")
     f_time, f_sym, f_rate = funding_of(funding, order, n)
-    specs = default_specs(n) if specs is None else specs[order].copy()
+    specs = default_specs(n) if specs is None else own_sectors(specs[order].copy())
     check_ticks(names, specs, cols["low"])
     brackets = default_brackets(n) if brackets is None else brackets[order].copy()
     specs["n_brackets"] = np.sum(np.isfinite(brackets["notional_floor"]), axis=1)
@@ -280,4 +284,5 @@ def make_market(
         simulated=simulated,
         source=source,
         notes=notes,
+        sectors=(),
     )

@@ -14,6 +14,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+OWN_SECTOR = 1000  # sector ids from here on belong to one symbol each
+
 
 def utc_text(time_ms: int) -> str:
     """``2021-05-19T13:00Z`` for an int64 ms time."""
@@ -69,6 +71,13 @@ def check_ticks(names: tuple[str, ...], specs: npt.NDArray[Any], low: FloatArray
         if specs["tick_size"][i] >= lowest:
             tick = specs["tick_size"][i]
             raise DataError(f"{name}: tick_size {tick:g}; expected less than its lowest price {lowest:g}")
+
+
+def own_sectors(specs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``specs`` ``[N]`` with every unknown sector (0, or a symbol's own) made that of the symbol's place."""
+    sector = specs["sector"]
+    specs["sector"] = np.where((sector <= 0) | (sector >= OWN_SECTOR), OWN_SECTOR + np.arange(len(specs)), sector)
+    return specs
 
 
 def column_of(table: dict[str, FloatArray], key: str, order: IntArray, shape: tuple[int, int]) -> FloatArray:

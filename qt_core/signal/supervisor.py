@@ -5,22 +5,21 @@ Every actionable prediction of each model is resolved by its own triple barrier 
 journalled, the factor used is 1. ENFORCED: factors multiply the base weights, 0 disables a model. OFF: nothing is
 computed, every factor is 1.
 
-The statistics belong to the caller's state; M = 4 models, D = N_DAYS = 31 slots, slot = ``slot(UTC day)``:
+The statistics belong to the caller's state; M = 4 models, D = N_DAYS slots, K = N_CELLS equal cells over [0, 1]:
 
 =============  ============  =======================================================================================
-day            [D] i8        UTC day (ms // 86,400,000) a slot holds; a slot of another day is cleared before use
+day            [D] i8        UTC day (ms // 86,400,000) of each ``slot(day)``; one of another day is cleared before use
 count          [D, M, 6] i8  columns C_OUTCOMES, C_WINS, C_HITS by the day of *resolution*; C_LONG, C_SHORT, C_HOLD by
                              the day of *prediction*
 sum_r          [D, M] f8     sum of R of the day's outcomes
-cell_n         [D, M, K] f8  the day's outcomes by ``cell(confidence)``, K = N_CELLS = 64 equal cells over [0, 1]
+cell_n         [D, M, K] f8  the day's outcomes by ``cell(confidence)``
 cell_hits      [D, M, K] f8  hits among them
 cell_conf      [D, M, K] f8  sum of their confidences
-total_*        without D     running sums of count and the cells over the days of ``in_window``, so that no judgement
-                             adds up days: a day's numbers are added as they come and taken off when the day leaves
+total_*        without D     sums of count and cells over the days of ``in_window``, kept as outcomes come and days leave
 =============  ============  =======================================================================================
 
-Taking off leaves no residue: counts are integers, and the sum of float32 confidences, each at least about 1/3 (the largest
-of three), is exact in float64 for 2**27 of them. ``sum_r`` is not exact and is summed over its days once a day.
+Taking off leaves no residue: counts are integers, and a sum of float32 confidences, each at least about 1/3 (the largest of
+three), is exact in float64. ``sum_r`` is not, and is summed over its days once a day.
 
 Numbers SPEC does not give, and why: ``penalty`` 0.75 each (three failures leave 0.42: a weak model keeps less than half its
 say); ``disable_win_rate`` 0.35, just above the 1/3 at which a 2:1 barrier breaks even, and only while the mean R is
@@ -173,8 +172,6 @@ def resolve(
 ) -> Outcome:
     """One more bar for a label: the stop first where the bar touches both (pessimistic), else win, else expiry.
 
-    Parameters
-    ----------
     entry_close : close of the prediction's bar. stop_fraction : SL distance d, > 0. high, low, close : of this bar; NaN
     where missing: nothing is touched, and on expiry the label is void. expired : the close decides, as far as it went.
     """

@@ -12,6 +12,7 @@ from qt_core.io.contracts import (
     DEFAULT_MIN_NOTIONAL_USD,
     BracketTable,
     ContractSpec,
+    SpecTable,
     make_brackets,
     pad_brackets,
     spec_row,
@@ -41,6 +42,7 @@ class MarketContracts(NamedTuple):
     specs: npt.NDArray[Any]
     brackets: npt.NDArray[Any]
     notes: tuple[str, ...]
+    sectors: dict[str, str]  # by symbol, where known: the first of the exchange's sub-types
 
 
 def market_contracts(
@@ -53,15 +55,15 @@ def market_contracts(
     DataError
         If a symbol has no bracket and ``missing_bracket`` is "error", naming file and symbol.
     """
-    specs, spec_notes = _specs(names, candles, source)
+    table = source.specs()
+    specs, spec_notes = _specs(names, candles, table)
     brackets, bracket_notes = _brackets(names, source.brackets(), source.label, missing_bracket)
-    return MarketContracts(specs, brackets, bracket_notes + spec_notes)
+    return MarketContracts(specs, brackets, bracket_notes + spec_notes, _sectors(names, table))
 
 
 def _specs(
-    names: Sequence[str], candles: dict[str, Columns], source: MarketSource
+    names: Sequence[str], candles: dict[str, Columns], table: "SpecTable | None"
 ) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
-    table = source.specs()
     known = {} if table is None else table.contracts
     inferred = [name for name in names if name not in known]
     rows = [spec_row(known.get(name) or infer_spec(candles[name])) for name in names]
@@ -74,6 +76,11 @@ def _specs(
     if inferred:
         notes += (f"tick and lot inferred from the decimals of the data: {name_list(inferred)}",)
     return np.concatenate(rows), notes
+
+
+def _sectors(names: Sequence[str], table: "SpecTable | None") -> dict[str, str]:
+    known = {} if table is None else table.contracts
+    return {name: known[name].sectors[0] for name in names if name in known and known[name].sectors}
 
 
 def infer_spec(columns: Columns) -> ContractSpec:

@@ -15,6 +15,7 @@ from qt_core.io.files import Columns
 from qt_core.io.store import default_root
 from qt_core.io.timeframes import DAY_MS, timeframe_to_ms
 from qt_core.market import Market, make_market, utc_text
+from qt_core.sectors import with_sectors
 from research.data.contracts import market_contracts
 from research.data.grid import grid, name_list
 from research.data.source import MarketSource, open_source
@@ -53,7 +54,7 @@ def load_market(
     -------
     Market
         Holes, late listings and delistings are ``valid=False``. ``notes`` names every stand-in: inferred ticks,
-        snapshot dates, missing funding, missing marks.
+        snapshot dates, missing funding, missing marks. A sector is the exchange's first sub-type where it gave one.
 
     Raises
     ------
@@ -82,6 +83,7 @@ def load_market(
         brackets=contracts.brackets,
         source=f"{source.label} {timeframe}",
     )
+    market = with_sectors(market, contracts.sectors)
     market = replace(market, notes=contracts.notes + funding_notes + _coverage_notes(market))
     if detail_timeframe is not None:
         from research.data.detail import attach_detail

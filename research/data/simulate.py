@@ -15,6 +15,7 @@ import numpy.typing as npt
 from qt_core.errors import DataError
 from qt_core.io.timeframes import DAY_MS, HOUR_MS
 from qt_core.market import Market, make_market
+from qt_core.sectors import with_sectors
 from research.data.simulate_contracts import simulated_contracts
 from research.data.simulate_paths import (
     Floats,
@@ -56,7 +57,8 @@ def simulate_market(
     Returns
     -------
     Market
-        ``simulated=True``; marks known; funding every 8 h; equal arguments give equal bytes.
+        ``simulated=True``; marks known; funding every 8 h; made-up sectors (``simulate_contracts.SECTORS`` in turn,
+        unrelated to the prices); equal arguments give equal bytes.
 
     Raises
     ------
@@ -92,8 +94,9 @@ def simulate_market(
         )
 
     if fine == 1:
-        return build(bars, timeframe_ms, None)
-    return build(_coarse(bars, fine), timeframe_ms, build(bars, timeframe_ms // fine, None))
+        return with_sectors(build(bars, timeframe_ms, None), contracts.sectors)
+    detail = build(bars, timeframe_ms // fine, None)
+    return with_sectors(build(_coarse(bars, fine), timeframe_ms, detail), contracts.sectors)
 
 
 def _fine_per_bar(

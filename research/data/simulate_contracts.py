@@ -12,6 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 _TICK_SHARE = 2e-5  # a tick is about this share of the price: 0.2 bps
 _LOT_USD = 1.0  # a lot is worth about this much, at most ten times less
+SECTORS = ("PoW", "Layer-1", "DeFi", "Layer-2", "Meme")  # names as the exchange has them; prices know nothing of them
 _MAJORS = 2  # contracts with the large brackets and minimum of the biggest ones
 _MAJOR_MIN_NOTIONAL_USD = 20.0
 
@@ -45,6 +46,7 @@ class SimulatedContracts(NamedTuple):
     start_price: Floats  # [N] USD
     specs: npt.NDArray[Any]  # [N] of SPEC_DT
     brackets: npt.NDArray[Any]  # [N, MAX_BRACKETS] of BRACKET_DT
+    sectors: dict[str, str]  # by name, made up: SECTORS in turn
 
 
 def simulated_contracts(rng: np.random.Generator, n_symbols: int) -> SimulatedContracts:
@@ -59,11 +61,13 @@ def simulated_contracts(rng: np.random.Generator, n_symbols: int) -> SimulatedCo
     specs["min_notional"] = DEFAULT_MIN_NOTIONAL_USD
     specs["min_notional"][:_MAJORS] = _MAJOR_MIN_NOTIONAL_USD
     tiers = [_MAJOR_TIERS if i < _MAJORS else _MINOR_TIERS for i in range(n_symbols)]
+    names = tuple(f"SIM{i + 1:02d}USDT" for i in range(n_symbols))
     return SimulatedContracts(
-        names=tuple(f"SIM{i + 1:02d}USDT" for i in range(n_symbols)),
+        names=names,
         start_price=np.round(price / specs["tick_size"]) * specs["tick_size"],
         specs=specs,
         brackets=np.stack([pad_brackets(make_brackets(t)) for t in tiers]),
+        sectors={name: SECTORS[i % len(SECTORS)] for i, name in enumerate(names)},
     )
 
 
