@@ -34,7 +34,7 @@ class Params(NamedTuple):
     mode: int = 3  # codes.ENFORCED
     market_score: float = 0.9  # AGGRESSIVE entries go to the market from this score on, 0..1
     slippage_cap: float = 0.0015  # 15 bps: worst price / close - 1, fraction
-    patient_ticks: float = 1.0  # a post-only order stands this far better than the close, ticks
+    patient_ticks: int = 1  # a post-only order stands this far better than the close, ticks
     work_bars: int = 3  # what is left of a market order works on for this many bars, the first included
     limit_bars: int = 1  # life of a resting limit, bars
     depth_band: float = 0.0015  # depth is what rests within this distance of the touch, fraction of price
@@ -49,7 +49,7 @@ class Params(NamedTuple):
 BOUNDS = {
     "market_score": (0.0, 2.0),
     "slippage_cap": (0.0, 0.1),
-    "patient_ticks": (0.0, 1000.0),
+    "patient_ticks": (0, 1000),
     "work_bars": (1, 1000),
     "limit_bars": (1, 1000),
     "depth_band": (0.0, 0.5),
@@ -77,7 +77,9 @@ class Order(NamedTuple):
 
 @kernel
 def touch_price(side: int, price: float, tick: float) -> float:
-    """``price`` on the tick, never through it: a buy down, a sell up."""
+    """``price`` on the tick, never through it: a buy down, a sell up; an unknown price stays unknown."""
+    if not is_finite(price):
+        return price
     return floor_step(price, tick) if side > 0 else ceil_step(price, tick)
 
 

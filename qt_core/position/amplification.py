@@ -60,7 +60,8 @@ BOUNDS = {
 }
 CHOICES: dict[str, tuple[str, ...]] = {}
 
-HEADROOM = 1e-9  # the loss at the stops stays this fraction below the initial risk, so that "<=" survives rounding
+HEADROOM = 4e-9  # a size solved to the budget stays this fraction below it: more than rounding to the lot may add
+AT_TARGET = 1e-9  # relative: a rung this close below the TP lies at it
 
 
 class Inputs(NamedTuple):
@@ -95,13 +96,15 @@ def risk_budget_qty(x: Inputs) -> float:
     """Quantity that may be added so that the sum of losses at the current stop stays within the initial risk.
 
     ``qty (avg - stop) side + add (cap - stop) side + add cap cost <= initial_risk``. Profit that the stop has locked
-    in counts as room. A stop at or beyond the price bounds nothing, so nothing may be added.
+    in counts as room, a rebate does not. A stop at or beyond the price bounds nothing, so nothing may be added.
     """
     per_unit = (x.price_cap - x.stop_price) * x.side
     if not per_unit > 0.0:
         return 0.0
-    room = x.initial_risk_usd * (1.0 - HEADROOM) - x.qty * (x.avg_price - x.stop_price) * x.side
-    return max(0.0, room / (per_unit + x.price_cap * x.cost_fraction))
+    cost = 0.0 if x.cost_fraction <= 0.0 else x.price_cap * x.cost_fraction
+    room = x.initial_risk_usd - x.qty * (x.avg_price - x.stop_price) * x.side
+    qty = room * (1.0 - HEADROOM) / (per_unit + cost)
+    return qty if qty > 0.0 else 0.0
 
 
 @kernel
@@ -112,7 +115,8 @@ def scale_in(p: Params, x: Inputs) -> ScaleIn:
     if x.cls != PIL_LEADING or not x.r >= p.scale_in_r or not x.r > 0.0 or x.n_scaled >= p.max_scale_ins:
         return ScaleIn(0.0, NOT_ELIGIBLE)
     total = x.r + x.first_qty + x.qty + x.avg_price + x.stop_price + x.price_cap + x.cost_fraction + x.initial_risk_usd
-    if not is_finite(total) or not x.room_qty >= 0.0 or x.price_cap <= 0.0 or x.initial_risk_usd <= 0.0:
+    least = min(x.first_qty, x.qty, x.avg_price, x.stop_price, x.price_cap, x.initial_risk_usd)
+    if not is_finite(total) or not x.room_qty >= 0.0 or least <= 0.0:
         return ScaleIn(0.0, NON_FINITE)
     allowed = min(p.scale_fraction * x.first_qty, x.room_qty)
     budget = risk_budget_qty(x)
@@ -145,7 +149,7 @@ def rung_qty(share: float, lot: float, min_qty: float) -> float:
 @kernel
 def beyond_tp(side: int, price: float, tp_price: float) -> bool:
     """True where a rung lies at or beyond the resting TP; never where there is none (0 or unknown)."""
-    return tp_price > 0.0 and side * (price - tp_price) >= 0.0
+    return tp_price > 0.0 and side * (price - tp_price) >= -AT_TARGET * tp_price
 
 
 @kernel
@@ -193,8 +197,11 @@ def ladder(
 
 @kernel
 def tp_qty(qty: float, rungs: Ladder, lot: float) -> float:
-    """What the resting TP covers: the part not on rungs."""
-    return max(0.0, floor_step(qty - rungs.qty_1 - rungs.qty_2, lot))
+    """What the resting TP covers: the part not on rungs; 0 where the position's size is not known."""
+    if not is_finite(qty):
+        return 0.0
+    rest = floor_step(qty - rungs.qty_1 - rungs.qty_2, lot)
+    return rest if rest > 0.0 else 0.0
 
 
 @kernel

@@ -73,7 +73,7 @@ BOUNDS = {
 }
 CHOICES: dict[str, tuple[str, ...]] = {}
 
-HEADROOM = 1e-9  # a size shrunk to a limit stays this fraction below it, so that the limit holds after rounding
+HEADROOM = 1e-10  # a size shrunk to a limit stays this fraction below it: more than rounding, less than TOLERANCE
 TOLERANCE = 1e-9  # relative: an order that fills a limit exactly is not shrunk
 
 
@@ -154,7 +154,7 @@ def fitting(asked: float, room: float) -> float:
     """Factor that fits ``asked`` into ``room``: 1 where it does, 0 where there is none."""
     if asked <= room * (1.0 + TOLERANCE):
         return 1.0
-    return max(0.0, room) / asked * (1.0 - HEADROOM)
+    return room / asked * (1.0 - HEADROOM) if room > 0.0 else 0.0
 
 
 @kernel
