@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from qt_core.codes import ADVISORY, ENFORCED, OBSERVE, OFF
+
 Draw = np.random.Generator
 TIMES = 2_000
 
@@ -22,6 +24,11 @@ def pick(g: Draw, *choices: float) -> float:
 
 def whole(g: Draw, *choices: int) -> int:
     return int(choices[int(g.integers(len(choices)))])
+
+
+def any_mode(g: Draw) -> int:
+    """Mostly ENFORCED."""
+    return whole(g, OFF, *[ENFORCED] * 9, OBSERVE, ADVISORY)
 
 
 def near(a: float, b: float, rel: float = 1e-12) -> bool:
