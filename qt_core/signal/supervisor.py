@@ -5,26 +5,17 @@ Every actionable prediction of each model is resolved by its own triple barrier 
 journalled, the factor used is 1. ENFORCED: factors multiply the base weights, 0 disables a model. OFF: nothing is
 computed, every factor is 1.
 
-The statistics belong to the caller's state; M = 4 models, D = N_DAYS slots, K = N_CELLS equal cells over [0, 1]:
+The statistics are the caller's: per model and UTC day, in a ring of ``N_DAYS`` slots (``slot(day)``): number of outcomes,
+wins, hits and the sum of R by the day of resolution, predictions by side by the day of prediction, and a histogram of
+outcomes over ``N_CELLS`` equal cells of confidence (number, hits, sum of confidence); beside them their totals over the days
+of ``in_window``, to which outcomes are added as they come and from which a day is taken off when it leaves. For the
+histogram that leaves no residue: counts are integers, and sums of float32 confidences from about 1/3 up (the largest of
+three) are exact in float64. The sum of R is not, and is added up anew once a day.
 
-=============  ============  =======================================================================================
-day            [D] i8        UTC day (ms // 86,400,000) of each ``slot(day)``; one of another day is cleared before use
-count          [D, M, 6] i8  columns C_OUTCOMES, C_WINS, C_HITS by the day of *resolution*; C_LONG, C_SHORT, C_HOLD by
-                             the day of *prediction*
-sum_r          [D, M] f8     sum of R of the day's outcomes
-cell_n         [D, M, K] f8  the day's outcomes by ``cell(confidence)``
-cell_hits      [D, M, K] f8  hits among them
-cell_conf      [D, M, K] f8  sum of their confidences
-total_*        without D     sums of count and cells over the days of ``in_window``, kept as outcomes come and days leave
-=============  ============  =======================================================================================
-
-Taking off leaves no residue: counts are integers, and a sum of float32 confidences, each at least about 1/3 (the largest of
-three), is exact in float64. ``sum_r`` is not, and is summed over its days once a day.
-
-Numbers SPEC does not give, and why: ``penalty`` 0.75 each (three failures leave 0.42: a weak model keeps less than half its
-say); ``disable_win_rate`` 0.35, just above the 1/3 at which a 2:1 barrier breaks even, and only while the mean R is
-negative too; 30 recent outcomes (normal approximation of a share); bias when nine in ten calls are on one side (imbalance
-0.8), or when a model hardly ever speaks (0.5 %); 12 bars of horizon, the label's default.
+Numbers SPEC does not give, and why: ``penalty`` 0.75 each (three failures leave 0.42, less than half a say);
+``disable_win_rate`` 0.35, just above the 1/3 at which a 2:1 barrier breaks even, and only while the mean R is negative too;
+30 recent outcomes (normal approximation of a share); bias when nine in ten calls are on one side (imbalance 0.8), or when a
+model hardly ever speaks (0.5 %); 12 bars of horizon, the label's default.
 
 NaN policy: an unknown calibration is not held against a model; a label without a price or distance is void, not counted.
 """
@@ -89,7 +80,6 @@ CHOICES: dict[str, tuple[str, ...]] = {}
 NAN = np.nan
 N_DAYS = 31  # slots of the ring: the longest window and one more
 N_CELLS = 64  # cells of the confidence histogram
-C_OUTCOMES, C_WINS, C_HITS, C_LONG, C_SHORT, C_HOLD, N_COUNTS = range(7)  # columns of the counts, and how many
 PENDING, RESOLVED, VOID = 0, 1, 2  # Outcome.done
 
 
@@ -142,14 +132,13 @@ def slot(day: int) -> int:
 @kernel
 def in_window(p: Params, day: int, today: int, recent: bool) -> bool:
     """True where the numbers of ``day`` count at ``today``, both UTC days: 30 days, or 7 for the ``recent`` record."""
-    age = today - day
-    return 0 <= age < (p.recent_days if recent else p.window_days)
+    return 0 <= today - day < (p.recent_days if recent else p.window_days)
 
 
 @kernel
-def expires(p: Params, age_bars: int) -> bool:
-    """True where a label that old (decision bars since the prediction) ends at this bar's close."""
-    return age_bars >= p.horizon_bars
+def expiry_ms(p: Params, time_ms: int, bar_ms: int) -> int:
+    """Time at which a label made at ``time_ms`` ends; ``bar_ms``: length of a decision bar."""
+    return time_ms + p.horizon_bars * bar_ms
 
 
 @kernel
@@ -176,7 +165,10 @@ def resolve(
     where missing: nothing is touched, and on expiry the label is void. expired : the close decides, as far as it went.
     """
     b = label_barriers(p, side, entry_close, stop_fraction)
-    if not abs(b.win_price - b.stop_price) > 0.0 or not stop_fraction > 0.0:  # no price, no side, or no distance
+    width = b.win_price - b.stop_price
+    if (
+        not (entry_close > 0.0 and stop_fraction > 0.0 and is_finite(width)) or width == 0.0
+    ):  # no price, distance or side
         return Outcome(VOID, 0, 0, NAN)
     if (low <= b.stop_price) if side > 0 else (high >= b.stop_price):
         return Outcome(RESOLVED, 0, 0, -1.0)
@@ -267,16 +259,15 @@ def judge(
         and recent_sum_r < p.disable_mean_r * recent_n
     ):
         return Verdict(0.0, 0, biased, 1)
-    factor = 1.0
-    reliable = 1
+    failed = 0
     if n >= p.min_outcomes:
-        failed = 1 if wins < p.min_win_rate * n else 0
+        failed += 1 if wins < p.min_win_rate * n else 0
         failed += 1 if sum_r < p.min_mean_r * n else 0
         failed += 1 if calibrated < p.min_calibration else 0
-        for _ in range(failed):
-            factor *= p.penalty
-        reliable = 1 if failed == 0 else 0
-    return Verdict(factor, reliable, biased, 0)
+    factor = 1.0
+    for _ in range(failed):
+        factor *= p.penalty
+    return Verdict(factor, 1 if failed == 0 else 0, biased, 0)
 
 
 @kernel
