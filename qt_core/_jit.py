@@ -31,6 +31,15 @@ _KEEP_FOLDERS = 6
 INTERPRETED = bool(_numba_config.DISABLE_JIT)
 
 
+_FLAGS: dict[str, Any] = {
+    "cache": True,
+    "_nrt": False,
+    "error_model": "numpy",
+    "nogil": True,
+    "no_cfunc_wrapper": True,
+}
+
+
 def source_hash() -> str:
     """Hash of the kernel sources and of what else decides the machine code, 16 hex digits."""
     digest = hashlib.sha256()
@@ -85,13 +94,29 @@ def kernel(func: F) -> F:
 
     ``_nrt=False`` is a private numba option (see DESIGN, numba rule 1): a kernel may not allocate.
     """
-    out: F = njit(cache=True, forceinline=True, _nrt=False, error_model="numpy", nogil=True)(func)
+    out: F = njit(**_FLAGS, forceinline=True)(func)
+    return out
+
+
+def inner(func: F) -> F:
+    """A kernel that only kernels call: as ``kernel``, but without the wrapper through which Python would call it.
+
+    Unpacking State and Params in a wrapper nobody uses took half the compile time. Calling one from Python while
+    compiled crashes the process; interpreted it is a plain function.
+    """
+    out: F = njit(**_FLAGS, forceinline=True, no_cpython_wrapper=True)(func)
+    return out
+
+
+def rare(func: F) -> F:
+    """As ``inner``, but not inlined by force: for steps that few bars take, whose code would only widen the loop."""
+    out: F = njit(**_FLAGS, no_cpython_wrapper=True)(func)
     return out
 
 
 def entry(func: F) -> F:
     """Compile an entry point called from Python: same flags, not inlined by force."""
-    out: F = njit(cache=True, _nrt=False, error_model="numpy", nogil=True)(func)
+    out: F = njit(**_FLAGS)(func)
     return out
 
 

@@ -1,49 +1,35 @@
 """User configuration -> frozen Config -> Params. Checked once, here; every error names the key and what was expected."""
 
 import dataclasses
-import difflib
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from qt_core import pipeline
-from qt_core.codes import ENFORCED, MODE_NAMES
-from qt_core.context import regime
-from qt_core.engine import params as venue_params
+from qt_core.codes import ENFORCED
+from qt_core.config_checks import known, policy_table, symbol_lists, value_of
 from qt_core.errors import ConfigError
-from qt_core.position import dynamic_tpsl
-from qt_core.risk import risk_os, safety_governor
-from qt_core.signal import ensemble
+from qt_core.sections import DATA_KEYS as DATA_KEYS  # noqa: PLC0414  re-exported
+from qt_core.sections import (
+    DEFAULT_MAIN,
+    GROUPS,
+    LEARNING_KEYS,
+    SAFETY,
+    SIGNAL_KEYS,
+    SIMULATED_KEYS,
+    SPECIAL,
+    SWITCHES,
+    SYMBOL_KEYS,
+    TOP_KEYS,
+)
+from qt_core.sections import DERIVED as DERIVED  # noqa: PLC0414
+from qt_core.sections import PROFILES as PROFILES  # noqa: PLC0414
+from qt_core.sections import SECTIONS as SECTIONS  # noqa: PLC0414
 
-# section -> (Params class, bounds, choices)
-SECTIONS: dict[str, tuple[Any, dict[str, tuple[float, float]], Any]] = {
-    "chain": (pipeline.ChainParams, pipeline.CHAIN_BOUNDS, {}),
-    "ensemble": (ensemble.Params, ensemble.BOUNDS, ensemble.CHOICES),
-    "regime": (regime.Params, regime.BOUNDS, regime.CHOICES),
-    "tpsl": (dynamic_tpsl.Params, dynamic_tpsl.BOUNDS, dynamic_tpsl.CHOICES),
-    "risk": (risk_os.Params, risk_os.BOUNDS, risk_os.CHOICES),
-    "governor": (safety_governor.Params, safety_governor.BOUNDS, safety_governor.CHOICES),
-    "venue": (venue_params.VenueParams, venue_params.BOUNDS, venue_params.CHOICES),
-}
-DERIVED = {"chain": ("taker_fee", "slippage")}  # copied from the venue, not set by hand
-
-PROFILES: dict[str, dict[str, dict[str, Any]]] = {
-    "balanced": {},
-    "aggressive": {"tpsl": {"tp_anchor": 0.04, "sl_anchor": 0.02}},
-    "expanded": {
-        "chain": {"base_margin_usd": 666.67},
-        "risk": {"max_margin_usd": 1000.0, "min_leverage": 3.0, "max_leverage": 10.0},
-        "governor": {"max_margin_usd": 1000.0, "max_leverage": 10.0},
-    },
-}
-DATA_KEYS = ("folder", "root", "symbols", "timeframe", "start", "end", "detail", "missing_bracket", "simulated")
-SIMULATED_KEYS = ("n_symbols", "n_bars", "seed")
-SIGNAL_KEYS = ("source", "rules")
-TOP_KEYS = ("profile", "seed", "data", "signals", *SECTIONS)
+Table = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -54,6 +40,8 @@ class Config:
     seed: int = 0
     data: Mapping[str, Any] = field(default_factory=dict)
     signals: Mapping[str, Any] = field(default_factory=dict)
+    symbols: Mapping[str, Any] = field(default_factory=dict)
+    learning: Mapping[str, Any] = field(default_factory=dict)
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = "<dict>"
 
@@ -84,6 +72,10 @@ class Config:
         sections = {name: dict(body) for name, body in self.sections.items()}
         for dotted, value in values.items():
             name, _, key = dotted.partition(".")
+            if name == "modules":
+                for section in GROUPS.get(key, (key,)):
+                    sections.setdefault(section, {})["mode"] = value
+                continue
             if not key or name not in SECTIONS:
                 raise ConfigError(
                     f"{self.source}: key '{dotted}': expected SECTION.KEY with one of {', '.join(SECTIONS)}"
@@ -96,20 +88,35 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Plain dict that ``load_config`` takes back."""
         out: dict[str, Any] = {"profile": self.profile, "seed": self.seed}
-        out.update({k: dict(v) for k, v in (("data", self.data), ("signals", self.signals)) if v})
+        beside = {"data": self.data, "signals": self.signals, "symbols": self.symbols, "learning": self.learning}
+        out.update({k: dict(v) for k, v in beside.items() if v})
         out.update({k: dict(v) for k, v in self.sections.items() if v})
         return out
 
     def digest(self) -> str:
-        """Hash of every parameter value and of the signals' (not of data or file names), 16 hex digits."""
-        text = json.dumps([[list(part) for part in self.params()], self.signals], sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Hash of every parameter value, signals, symbol lists and learning (not of data or file names), 16 hex digits."""
+        parts = [[list(part) for part in self.params()], self.policy_table(), self.signals, self.symbols, self.learning]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    def policy_table(self) -> Table:
+        """Module 18's table ``[27, 6]``: the default one with ``orchestrator.table``'s cells in place."""
+        return policy_table(self.source, self.sections.get("orchestrator", {}).get("table") or {})
+
+    @property
+    def main_symbols(self) -> tuple[str, ...]:
+        """Symbols of the MAIN tier."""
+        return tuple(self.symbols.get("main", DEFAULT_MAIN))
+
+    @property
+    def denied_symbols(self) -> tuple[str, ...]:
+        """Symbols that are never traded."""
+        return tuple(self.symbols.get("deny", ()))
 
     @property
     def unsafe(self) -> tuple[str, ...]:
         """Safety modules that do not bind; a result of such a run is stamped UNSAFE."""
         p = self.params()
-        return tuple(n for n, m in (("risk", p.risk.mode), ("governor", p.governor.mode)) if m != ENFORCED)
+        return tuple(name for name in SAFETY if getattr(p, name).mode != ENFORCED)
 
 
 def load_config(source: "str | Path | Mapping[str, Any] | None" = None) -> Config:
@@ -157,46 +164,61 @@ def _unique_loader(path: Path) -> Any:
 
 
 def _from_mapping(raw: Mapping[str, Any], source: str) -> Config:
-    _known(raw, TOP_KEYS, source, "")
-    for name in ("data", "signals", *SECTIONS):
+    known(raw, TOP_KEYS, source, "")
+    for name in TOP_KEYS[2:]:
         if raw.get(name) is not None and not isinstance(raw[name], Mapping):
             raise ConfigError(f"{source}: {name}: expected keys and values, got {raw[name]!r}")
-    data = dict(raw.get("data") or {})
-    signals = dict(raw.get("signals") or {})
-    _known(data, DATA_KEYS, source, "data.")
-    if isinstance(data.get("simulated"), Mapping):
-        _known(data["simulated"], SIMULATED_KEYS, source, "data.simulated.")
-    _known(signals, SIGNAL_KEYS, source, "signals.")
-    if data.get("simulated") and (data.get("folder") or data.get("root")):
-        raise ConfigError(f"{source}: data: both simulated and folder or root; expected one source")
-    for key in ("start", "end"):
-        if isinstance(data.get(key), bool):
-            raise ConfigError(f"{source}: data.{key}: {data[key]!r}; expected a date such as 2021-01-01")
+    data, signals, symbols, learning = (
+        dict(raw.get(name) or {}) for name in ("data", "signals", "symbols", "learning")
+    )
+    _check_data(data, source)
+    known(signals, SIGNAL_KEYS, source, "signals.")
+    known(symbols, SYMBOL_KEYS, source, "symbols.")
+    known(learning, LEARNING_KEYS, source, "learning.")
+    symbol_lists(source, symbols)
     profile = raw.get("profile", "balanced")
     if not isinstance(profile, str) or profile not in PROFILES:
         raise ConfigError(f"{source}: profile: {profile!r} is unknown; expected one of {', '.join(PROFILES)}")
     seed = raw.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
         raise ConfigError(f"{source}: seed: {seed!r}; expected a whole number from 0 to 9223372036854775807")
-    sections = {name: dict(raw[name]) for name in SECTIONS if raw.get(name)}
-    config = Config(profile, seed, data, signals, sections, source)
+    sections = _switched(raw, source)
+    config = Config(profile, seed, data, signals, symbols, learning, sections, source)
     _check_sections(config)
     return config
 
 
-def _known(given: Mapping[str, Any], allowed: tuple[str, ...], source: str, prefix: str) -> None:
-    for key in given:
-        if key not in allowed:
-            near = difflib.get_close_matches(str(key), allowed, n=1)
-            hint = f"; did you mean '{prefix}{near[0]}'?" if near else f"; expected one of {', '.join(allowed)}"
-            raise ConfigError(f"{source}: unknown key '{prefix}{key}'{hint}")
+def _check_data(data: Mapping[str, Any], source: str) -> None:
+    known(data, DATA_KEYS, source, "data.")
+    if isinstance(data.get("simulated"), Mapping):
+        known(data["simulated"], SIMULATED_KEYS, source, "data.simulated.")
+    if data.get("simulated") and (data.get("folder") or data.get("root")):
+        raise ConfigError(f"{source}: data: both simulated and folder or root; expected one source")
+    for key in ("start", "end"):
+        if isinstance(data.get(key), bool):
+            raise ConfigError(f"{source}: data.{key}: {data[key]!r}; expected a date such as 2021-01-01")
+
+
+def _switched(raw: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
+    """Sections with the modes that ``modules`` gives groups and modules; a section's own ``mode`` wins."""
+    modules = dict(raw.get("modules") or {})
+    known(modules, (*GROUPS, *SWITCHES), source, "modules.")
+    sections: dict[str, dict[str, Any]] = {}
+    for name in sorted(modules, key=lambda n: -len(GROUPS.get(n, (n,)))):  # the narrower one has the last word
+        for section in GROUPS.get(name, (name,)):
+            sections.setdefault(section, {})["mode"] = modules[name]
+    for name in SECTIONS:
+        if raw.get(name):
+            sections.setdefault(name, {}).update(raw[name])
+    return sections
 
 
 def _check_sections(config: Config) -> None:
     for name, body in config.sections.items():
         cls = SECTIONS[name][0]
         allowed = tuple(k for k in cls._fields if k not in DERIVED.get(name, ()))
-        _known(body, allowed, config.source, f"{name}.")
+        known(body, (*allowed, *SPECIAL.get(name, ())), config.source, f"{name}.")
+    config.policy_table()
     p = {name: _build(config, name) for name in SECTIONS}
     e = p["ensemble"]
     if e.weight_xgb + e.weight_lgbm + e.weight_nhits + e.weight_patchtst <= 0.0:
@@ -215,35 +237,7 @@ def _build(config: Config, name: str) -> Any:
     defaults = cls._field_defaults
     return cls(
         **{
-            k: _value(config.source, f"{name}.{k}", k, values.get(k, d), d, bounds, choices)
+            k: value_of(config.source, f"{name}.{k}", k, values.get(k, d), d, bounds, choices)
             for k, d in defaults.items()
         }
     )
-
-
-def _value(
-    source: str,
-    dotted: str,
-    key: str,
-    value: Any,
-    default: Any,
-    bounds: dict[str, tuple[float, float]],
-    choices: dict[str, tuple[str, ...]],
-) -> Any:
-    names = MODE_NAMES if key == "mode" else choices.get(key)
-    if names is not None:
-        if isinstance(value, bool):
-            value = "on" if value else "off"  # YAML reads off/on as booleans
-        if isinstance(value, str) and value.lower() in names:
-            return names.index(value.lower())
-        if isinstance(value, int) and 0 <= value < len(names):
-            return int(value)
-        raise ConfigError(f"{source}: {dotted}: {value!r}; expected one of {', '.join(names)}")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(f"{source}: {dotted}: {value!r}; expected a finite number")
-    if isinstance(default, int) and value != int(value):
-        raise ConfigError(f"{source}: {dotted}: {value!r}; expected a whole number")
-    lo, hi = bounds.get(key, (-math.inf, math.inf))
-    if not lo <= value <= hi:
-        raise ConfigError(f"{source}: {dotted}: {value!r} is out of range; expected {lo:g} to {hi:g}")
-    return int(value) if isinstance(default, int) else float(value)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from qt_core import records as rec
 from qt_core._jit import INTERPRETED
 from qt_core.codes import MAX_ORDERS, N_MODULES, N_REASONS
+from qt_core.enums import N_TALLIES, N_VALUES
 from qt_core.errors import QtError
 from qt_core.rng import name_hash
 
@@ -24,7 +25,8 @@ T = TypeVar("T", bound=tuple[Any, ...])
 
 CANDIDATE_CAP = 64  # rows of the scratch list of entry candidates
 WEIGHTS = 4
-ERROR_RING = 128  # system errors remembered; bounds risk.max_errors_per_min
+LABELS = 32  # open labels per symbol; bounds supervisor.horizon_bars
+NEVER_RAN_MS = -(1 << 60)  # as a last time: every interval has passed
 
 
 class SnapshotError(QtError):
@@ -37,9 +39,11 @@ class State(NamedTuple):
     fund: Array  # FUND_DT [1]
     symbol: Array  # SYMBOL_DT [N]
     open_list: Array  # int64 [N], the first fund.n_open are symbol indices with a position, ascending
+    pending_list: Array  # int64 [N], the first fund.n_pending: symbols with an opening order at the venue, ascending
     weights: Array  # float64 [4], ensemble weights in use, sum 1
-    seed: Array  # uint64 [1]
-    error_ms: Array  # int64 [ERROR_RING], times of the last system errors
+    memory: Array  # MEMORY_DT [1], Q-tables, statistics, tables
+    labels: Array  # LABEL_DT [N, LABELS], predictions that wait for their outcome
+    watch: Array  # WATCH_DT [N]
 
 
 class Venue(NamedTuple):
@@ -57,11 +61,15 @@ class Out(NamedTuple):
 
     requests: Array  # REQUEST_DT, the first n[N_REQUESTS] wait to be submitted
     event: Array  # EVENT_DT [1], what match_next found
-    candidates: Array  # DECISION_DT [CANDIDATE_CAP], entry candidates of this bar, best first
+    candidates: Array  # DECISION_DT [CANDIDATE_CAP], entry candidates of this bar, in no order
     trades: Array  # TRADE_DT [capacity]
     decisions: Array  # DECISION_DT [capacity]
     events: Array  # JOURNAL_EVENT_DT [capacity]
     counters: Array  # int64 [N_MODULES, N_REASONS]
+    tally: Array  # int64 [N_TALLIES, N_VALUES], how often each value of qt_core.enums was said
+    order: Array  # int64 [CANDIDATE_CAP], rows of ``candidates`` by rank
+    scratch: Array  # float64 [N], one number per symbol or position
+    picked: Array  # int64 [N], one count or index per symbol or position
     n: Array  # int64 [8], see N_* below
     bits_f: Array  # float64 [1], same memory as bits_u: the bits of a float for the digest
     bits_u: Array  # uint64 [1]
@@ -73,9 +81,11 @@ STATE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]],
     ("fund", rec.FUND_DT, lambda n: (1,)),
     ("symbol", rec.SYMBOL_DT, lambda n: (n,)),
     ("open_list", np.dtype("i8"), lambda n: (n,)),
+    ("pending_list", np.dtype("i8"), lambda n: (n,)),
     ("weights", np.dtype("f8"), lambda n: (WEIGHTS,)),
-    ("seed", np.dtype("u8"), lambda n: (1,)),
-    ("error_ms", np.dtype("i8"), lambda n: (ERROR_RING,)),
+    ("memory", rec.MEMORY_DT, lambda n: (1,)),
+    ("labels", rec.LABEL_DT, lambda n: (n, LABELS)),
+    ("watch", rec.WATCH_DT, lambda n: (n,)),
 )
 VENUE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]], ...] = (
     ("fund", rec.VENUE_FUND_DT, lambda n: (1,)),
@@ -174,18 +184,47 @@ def copy_into(target: State | Venue, source: State | Venue) -> None:
 def make_state(
     symbols: tuple[str, ...], specs: Array, initial_equity_usd: float, weights: tuple[float, ...], seed: int
 ) -> State:
-    """The State before the first bar: flat, peak = initial equity."""
+    """The State before the first bar: flat, peak = initial equity, nothing learned, every interval due."""
     state = buffer_of(State, len(symbols))
-    fund = state.fund
-    for name in ("wallet_usd", "equity_usd", "peak_equity_usd", "day_start_equity_usd"):
-        fund[name][0] = initial_equity_usd
+    fund, symbol = state.fund, state.symbol
+    set_equity(state, initial_equity_usd)
     fund["next_day_ms"][0] = -1  # unknown until the first bar
-    for name in ("tick_size", "lot_step", "min_qty", "max_qty", "min_notional"):
-        state.symbol[name] = specs[name]
-    state.symbol["name_hash"] = [name_hash(s) for s in symbols]
-    state.weights[:] = weights
-    state.seed[0] = seed
+    for name in fund.dtype.names or ():
+        if name.endswith("_last_ms"):
+            fund[name][0] = NEVER_RAN_MS
+    for name in ("hfos_scale", "policy_scale", "limit_scale", "orch_max_risk", "policy_max_risk", "limit_risk"):
+        fund[name][0] = 1.0
+    for name in ("market_vol", "market_trend", "market_liquidity", "hfos_allow", "hfos_universe", "orch_allow"):
+        fund[name][0] = 1  # the middle class; allowed
+    for name in ("orch_profile", "orch_style", "orch_exit", "policy_mode"):
+        fund[name][0] = 1
+    fund["policy_allowed"][0] = (1 << rec.STRATEGIES) - 1
+    fund["policy_max_positions"][0] = fund["limit_positions"][0] = len(symbols) + 1
+    for name in ("tick_size", "lot_step", "min_qty", "max_qty", "min_notional", "sector"):
+        symbol[name] = specs[name]
+    symbol["name_hash"] = [name_hash(s) for s in symbols]
+    symbol["active"] = 1
+    symbol["spread"] = symbol["depth_usd"] = np.nan
+    state.watch["high"], state.watch["low"] = np.inf, -np.inf
+    state.watch["expire_ms"] = np.iinfo(np.int64).max
+    memory = memory_of(state)
+    memory["factors"] = 1.0
+    memory["calibration"] = np.nan
+    memory["strategy_ban_ms"] = NEVER_RAN_MS
+    state.weights[:] = memory["base_weights"] = weights
+    fund["seed"][0] = seed
     return state
+
+
+def memory_of(state: State) -> Any:
+    """The State's memory record, by field name."""
+    return np.asarray(state.memory).view(rec.MEMORY_DT)[0]
+
+
+def set_equity(state: State, usd: float) -> None:
+    """Put the account to ``usd`` before the first bar."""
+    for name in ("wallet_usd", "equity_usd", "peak_equity_usd", "day_start_equity_usd", "ess_peak_usd"):
+        state.fund[name][0] = usd
 
 
 def make_venue(n_symbols: int, initial_equity_usd: float) -> Venue:
@@ -200,7 +239,7 @@ def make_venue(n_symbols: int, initial_equity_usd: float) -> Venue:
 
 def requests_room(n_symbols: int) -> int:
     """Rows for whatever one call may ask of the venue."""
-    return 4 * n_symbols + 64
+    return 8 * n_symbols + 64
 
 
 def make_out(
@@ -223,6 +262,10 @@ def make_out(
         decisions=records(np.zeros(decisions, rec.DECISION_DT)),
         events=records(np.zeros(events, rec.JOURNAL_EVENT_DT)),
         counters=np.zeros((N_MODULES, N_REASONS), np.int64),
+        tally=np.zeros((N_TALLIES, N_VALUES), np.int64),
+        order=np.zeros(CANDIDATE_CAP, np.int64),
+        scratch=np.zeros(n_symbols),
+        picked=np.zeros(n_symbols, np.int64),
         n=n,
         bits_f=bits,
         bits_u=bits.view(np.uint64),

@@ -6,7 +6,7 @@ Everything that changes a position goes through that one place.
 
 from typing import Any, NamedTuple
 
-from qt_core._jit import kernel
+from qt_core._jit import inner
 from qt_core.codes import (
     BRACKET_LEVERAGE,
     EMPTY,
@@ -45,27 +45,27 @@ class Found(NamedTuple):
     ambiguous: int
 
 
-@kernel
+@inner
 def found(action: int, slot: int, reason: int) -> Found:
     """Something without a price."""
     return Found(action, slot, 0.0, 0.0, 0.0, reason, 0, 0, 0)
 
 
-@kernel
+@inner
 def slipped(p: Any, side: int, reference: float, tick: float) -> float:
     """Taker price: ``reference`` worsened by slippage and rounded to the tick against the order."""
     price = reference * (1.0 + side * p.slippage)
     return ceil_step(price, tick) if side > 0 else floor_step(price, tick)
 
 
-@kernel
+@inner
 def taker(p: Any, bars: Any, i: int, k: int, o: Any, qty: float, reference: float, inside: int) -> Found:
     """A taker fill of order ``k`` at ``reference`` plus slippage."""
     price = slipped(p, o.side, reference, bars.specs[i].tick_size)
     return Found(FILL, k, qty, price, reference, OK, 0, inside, 0)
 
 
-@kernel
+@inner
 def room(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
     """Quantity that participation still allows in this bar."""
     if p.participation <= 0.0:
@@ -75,7 +75,7 @@ def room(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
     return max(0.0, floor_step(p.participation * bars.volume[f, i] - used, bars.specs[i].lot_step))
 
 
-@kernel
+@inner
 def fill_quantity(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any) -> float:
     """Quantity that could fill now: what remains, within participation and, where it reduces, the position."""
     v = venue.symbol[i]
@@ -85,7 +85,7 @@ def fill_quantity(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any) -> floa
     return float(qty) if o.reduce_only == 0 else 0.0
 
 
-@kernel
+@inner
 def _take_room(v: Any, time_ms: int, qty: float) -> None:
     if v.volume_ms != time_ms + 1:
         v.volume_ms = time_ms + 1
@@ -93,7 +93,7 @@ def _take_room(v: Any, time_ms: int, qty: float) -> None:
     v.volume_used += qty
 
 
-@kernel
+@inner
 def _blank(event: Any, time_ms: int, i: int) -> None:
     """Start an event: everything zero but whose and when."""
     e = event[0]
@@ -119,7 +119,7 @@ def _blank(event: Any, time_ms: int, i: int) -> None:
     e.done = 0
 
 
-@kernel
+@inner
 def cross_unrealised(venue: Any, bars: Any, f: int) -> float:
     """Unrealised profit of a cross account at the bar's opening marks: it counts in what is free for new orders."""
     total = 0.0
@@ -132,7 +132,7 @@ def cross_unrealised(venue: Any, bars: Any, f: int) -> float:
     return total
 
 
-@kernel
+@inner
 def opening_refusal(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any, a: Any, fee: float) -> int:
     """Reason the exchange would refuse this opening fill, or OK: bracket leverage, free balance."""
     v = venue.symbol[i]
@@ -148,7 +148,7 @@ def opening_refusal(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any, a: An
     return OK
 
 
-@kernel
+@inner
 def _book_totals(fund: Any, e: Any, booked: Any) -> None:
     fund.fee_usd += booked.fee_usd
     fund.realised_usd += booked.realised_usd
@@ -159,7 +159,7 @@ def _book_totals(fund: Any, e: Any, booked: Any) -> None:
     e.insurance_usd = booked.insurance_usd
 
 
-@kernel
+@inner
 def _fill(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any, a: Any, e: Any) -> int:
     """Book a fill; returns the reason where the exchange refuses it (an opening order only)."""
     v = venue.symbol[i]
@@ -194,7 +194,7 @@ def _fill(p: Any, venue: Any, bars: Any, f: int, i: int, o: Any, a: Any, e: Any)
     return OK
 
 
-@kernel
+@inner
 def _close_position(p: Any, venue: Any, i: int, a: Any, e: Any) -> None:
     """Close the whole position outside the order book: liquidation, or settlement of a symbol that stopped trading.
 
@@ -221,7 +221,7 @@ def _close_position(p: Any, venue: Any, i: int, a: Any, e: Any) -> None:
     e.done = 1
 
 
-@kernel
+@inner
 def _act_on_order(p: Any, venue: Any, bars: Any, f: int, i: int, a: Any, e: Any) -> None:
     """A fill, a cancel or a refusal of one order."""
     o = venue.orders[i, a.slot]
@@ -246,7 +246,7 @@ def _act_on_order(p: Any, venue: Any, bars: Any, f: int, i: int, a: Any, e: Any)
         o.cancel = 0
 
 
-@kernel
+@inner
 def _report_overflow(venue: Any, i: int, e: Any) -> None:
     """An order found no free slot at submission."""
     v = venue.symbol[i]
@@ -259,7 +259,7 @@ def _report_overflow(venue: Any, i: int, e: Any) -> None:
     v.reject_seq = 0
 
 
-@kernel
+@inner
 def _settle_funding(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, e: Any) -> None:
     """Funding on the quantity held; where it took from the margin, the liquidation price moves, maybe into this bar."""
     fund = venue.fund[0]
@@ -275,7 +275,7 @@ def _settle_funding(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, e: An
         fund.n_hot = list_insert(venue.hot, fund.n_hot, i)
 
 
-@kernel
+@inner
 def act(p: Any, venue: Any, bars: Any, f: int, i: int, a: Any, event: Any) -> None:
     """Book what was found for symbol ``i`` and describe it in ``event[0]``; levels are refreshed."""
     _blank(event, bars.time[f], i)

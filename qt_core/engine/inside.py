@@ -7,7 +7,7 @@ that bar.
 
 from typing import Any, NamedTuple
 
-from qt_core._jit import kernel
+from qt_core._jit import inner
 from qt_core.codes import (
     LIMIT,
     LIQUIDATED,
@@ -40,7 +40,7 @@ class Hits(NamedTuple):
     liquidation: float  # price, 0 = none
 
 
-@kernel
+@inner
 def _reached(p: Any, bars: Any, f: int, i: int, rising: bool, level: float) -> bool:
     """True where the bar's working price reached ``level``."""
     if p.working_type == 1:
@@ -48,7 +48,7 @@ def _reached(p: Any, bars: Any, f: int, i: int, rising: bool, level: float) -> b
     return bool(bars.px[f, i, PX_HIGH] >= level if rising else bars.px[f, i, PX_LOW] <= level)
 
 
-@kernel
+@inner
 def _limit_fills(p: Any, bars: Any, f: int, i: int, o: Any) -> bool:
     """A resting limit needs a trade-through of ``through_ticks``."""
     beyond = p.through_ticks * bars.specs[i].tick_size - ROUNDING * o.price
@@ -57,7 +57,7 @@ def _limit_fills(p: Any, bars: Any, f: int, i: int, o: Any) -> bool:
     return bool(bars.px[f, i, PX_HIGH] >= o.price + beyond)
 
 
-@kernel
+@inner
 def _cross_liquidation(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
     """Cross: price at which the whole account's balance meets its maintenance, the others at their opening mark."""
     fund = venue.fund[0]
@@ -78,7 +78,7 @@ def _cross_liquidation(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
     return ledger.liquidation_price(bars.brackets, bars.specs[i].n_brackets, i, v.qty, v.avg_price, backing)
 
 
-@kernel
+@inner
 def _liquidation_hit(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
     """Liquidation price if the mark's adverse extreme is beyond it (strictly), else 0."""
     v = venue.symbol[i]
@@ -93,7 +93,7 @@ def _liquidation_hit(p: Any, venue: Any, bars: Any, f: int, i: int) -> float:
     return level if hit else 0.0
 
 
-@kernel
+@inner
 def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
     """What this bar's range reaches: nearest stop, nearest target, nearest limit, liquidation."""
     v = venue.symbol[i]
@@ -129,7 +129,7 @@ def find_hits(p: Any, venue: Any, bars: Any, f: int, i: int) -> Hits:
     return Hits(stop, target, limit, _liquidation_hit(p, venue, bars, f, i))
 
 
-@kernel
+@inner
 def _trigger(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, ambiguous: int) -> Found:
     """A stop or target triggers: a taker fill at its trigger plus slippage (a stop beyond the open: at the open).
 
@@ -151,7 +151,7 @@ def _trigger(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, ambiguous: i
     return Found(FILL, k, qty, price, reference, OK, 0, 1, ambiguous)
 
 
-@kernel
+@inner
 def _limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
     """A resting limit fills at its own price as maker."""
     o = venue.orders[i, k]
@@ -161,7 +161,7 @@ def _limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
     return Found(FILL, k, qty, o.price, o.price, OK, 1, 1, 0)
 
 
-@kernel
+@inner
 def _liquidation(venue: Any, bars: Any, f: int, i: int, level: float, ambiguous: int) -> Found:
     """At the liquidation price, or at the opening mark where the bar opened beyond it."""
     opening = bars.px[f, i, PX_MARK_OPEN]
@@ -169,7 +169,7 @@ def _liquidation(venue: Any, bars: Any, f: int, i: int, level: float, ambiguous:
     return Found(CLOSE, 0, 0.0, price, price, LIQUIDATED, 0, 1, ambiguous)
 
 
-@kernel
+@inner
 def _stop_before(venue: Any, bars: Any, f: int, i: int, h: Hits) -> bool:
     """True where the adverse path meets the stop before (or with) the liquidation price.
 
@@ -186,7 +186,7 @@ def _stop_before(venue: Any, bars: Any, f: int, i: int, h: Hits) -> bool:
     return bool(trigger >= h.liquidation if venue.symbol[i].qty > 0.0 else trigger <= h.liquidation)
 
 
-@kernel
+@inner
 def _below_maintenance(venue: Any, bars: Any, f: int) -> bool:
     """True where a cross account's balance at the closing marks is less than its maintenance margin."""
     fund = venue.fund[0]
@@ -201,7 +201,7 @@ def _below_maintenance(venue: Any, bars: Any, f: int) -> bool:
     return bool(balance < 0.0)
 
 
-@kernel
+@inner
 def cross_close(venue: Any, bars: Any, f: int, i: int) -> Found:
     """Close mark of a cross account: symbol by symbol is liquidated there until the balance holds.
 
@@ -214,7 +214,7 @@ def cross_close(venue: Any, bars: Any, f: int, i: int) -> Found:
     return Found(CLOSE, 0, 0.0, mark, mark, LIQUIDATED, 0, 1, 0)
 
 
-@kernel
+@inner
 def _count_ambiguous(venue: Any, bars: Any, f: int, i: int) -> None:
     """Count the bar once."""
     v = venue.symbol[i]
@@ -223,7 +223,7 @@ def _count_ambiguous(venue: Any, bars: Any, f: int, i: int) -> None:
         venue.fund[0].ambiguous_bars += 1
 
 
-@kernel
+@inner
 def inside_bar(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     """The next thing that happens to symbol ``i`` inside bar ``f``."""
     if not bars.valid[f, i]:

@@ -30,10 +30,11 @@ def take_journal(n_symbols: int, keep: tuple[bool, bool, bool]) -> Out:
     """An empty journal that keeps (trades, decisions, events), in a finished run's memory where it fits."""
     while _SPARE:
         out = _SPARE.pop()
-        if len(out.requests) == requests_room(n_symbols):
+        if len(out.requests) == requests_room(n_symbols) and len(out.scratch) == n_symbols:
             out.n[:] = 0
             out.n[KEEP_TRADES], out.n[KEEP_DECISIONS], out.n[KEEP_EVENTS] = keep
             out.counters[:] = 0
+            out.tally[:] = 0
             return out
     return make_out(n_symbols, keep=keep)
 

@@ -8,7 +8,7 @@ the lists.
 
 from typing import Any
 
-from qt_core._jit import kernel, prefetch
+from qt_core._jit import inner, prefetch
 from qt_core.codes import (
     OK,
     PX_CLOSE,
@@ -35,7 +35,7 @@ from qt_core.engine.orders import list_remove, refresh_watch, trailing_trigger
 P_FUNDING, P_GAPS, P_CANCELS, P_OPEN, P_INSIDE, P_CLOSE, P_DONE = 0, 1, 2, 3, 4, 5, 6
 
 
-@kernel
+@inner
 def is_hot(p: Any, venue: Any, bars: Any, f: int, i: int, time_ms: int) -> bool:
     """True where something may happen to symbol ``i`` in bar ``f``."""
     v = venue.symbol[i]
@@ -49,7 +49,7 @@ def is_hot(p: Any, venue: Any, bars: Any, f: int, i: int, time_ms: int) -> bool:
     )
 
 
-@kernel
+@inner
 def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
     """Reset the cursor and list the symbols that need a look in bar ``f``."""
     fund = venue.fund[0]
@@ -68,7 +68,7 @@ def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
     fund.n_hot = n
 
 
-@kernel
+@inner
 def _funding(venue: Any, bars: Any, f: int) -> int:
     """Row of the next funding settlement due at this bar's open on a position held before it, or -1."""
     fund = venue.fund[0]
@@ -80,7 +80,7 @@ def _funding(venue: Any, bars: Any, f: int) -> int:
     return -1
 
 
-@kernel
+@inner
 def _find(p: Any, venue: Any, bars: Any, f: int, i: int, phase: int) -> Found:
     """What happens next to symbol ``i`` in this phase of the bar."""
     if phase == P_GAPS:
@@ -96,7 +96,7 @@ def _find(p: Any, venue: Any, bars: Any, f: int, i: int, phase: int) -> Found:
     return found(NOTHING, 0, OK)
 
 
-@kernel
+@inner
 def match_next(p: Any, venue: Any, bars: Any, f: int, event: Any) -> bool:
     """Find and book the next event of bar ``f``; False when the bar is over. The event stands in ``event[0]``."""
     fund = venue.fund[0]
@@ -123,7 +123,7 @@ def match_next(p: Any, venue: Any, bars: Any, f: int, event: Any) -> bool:
     return False
 
 
-@kernel
+@inner
 def _move_trailing(venue: Any, bars: Any, f: int, i: int) -> None:
     """Trailing stops learn the bar's extreme only now, so it acts from the next bar on."""
     for k in range(venue.symbol[i].top):
@@ -143,7 +143,7 @@ def _move_trailing(venue: Any, bars: Any, f: int, i: int) -> None:
         refresh_watch(venue, i)
 
 
-@kernel
+@inner
 def end_bar(venue: Any, bars: Any, f: int) -> None:
     """Remember last prices, move trailing stops, drop symbols without position and orders from the active list."""
     fund = venue.fund[0]
@@ -163,7 +163,7 @@ def end_bar(venue: Any, bars: Any, f: int) -> None:
     remember_last(venue, bars, f)
 
 
-@kernel
+@inner
 def remember_last(venue: Any, bars: Any, f: int) -> None:
     """Last known prices of the symbols with a position or an order."""
     for k in range(venue.fund[0].n_active):

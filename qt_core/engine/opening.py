@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import kernel
+from qt_core._jit import inner
 from qt_core.codes import (
     CANCELLED,
     DEAD,
@@ -40,7 +40,7 @@ from qt_core.engine.fills import (
 from qt_core.engine.orders import is_trigger, needs_taker, passed
 
 
-@kernel
+@inner
 def _halted(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     """A position whose symbol is gone: settled at its delisting time, or after ``halt_max_ms`` without a bar."""
     v = venue.symbol[i]
@@ -50,7 +50,7 @@ def _halted(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     return Found(CLOSE, 0, 0.0, v.last_mark, v.last_mark, SETTLED, 0, 0, 0)
 
 
-@kernel
+@inner
 def gaps(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     """Resting stops and targets that the open has already passed fill at the open. Stops come first."""
     if not bars.valid[f, i]:
@@ -78,7 +78,7 @@ def gaps(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     return found(changed, 0, OK)
 
 
-@kernel
+@inner
 def cancels(venue: Any, bars: Any, f: int, i: int) -> Found:
     """Orders refused at submission, cancelled at the last close, or past their time."""
     time_ms = bars.time[f]
@@ -96,7 +96,7 @@ def cancels(venue: Any, bars: Any, f: int, i: int) -> Found:
     return found(NOTHING, 0, OK)
 
 
-@kernel
+@inner
 def _arriving_limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
     """A limit order meets its first open: crosses as taker, is refused (post-only), or rests (IOC: is cancelled)."""
     o = venue.orders[i, k]
@@ -115,7 +115,7 @@ def _arriving_limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Fo
     return found(LOOK, k, OK)
 
 
-@kernel
+@inner
 def _arriving(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
     """What order ``k`` does at the open: a limit meets it, a trigger it has passed fires, a taker fills."""
     o = venue.orders[i, k]
@@ -140,7 +140,7 @@ def _arriving(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
     return found(looked, k, OK)
 
 
-@kernel
+@inner
 def at_open(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
     """Market orders and what is left of triggered ones fill at the open plus slippage; new orders meet the open.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from qt_core._jit import kernel
+from qt_core._jit import inner
 from qt_core.codes import (
     BELOW_MIN_NOTIONAL,
     CANCELLED,
@@ -34,7 +34,7 @@ from qt_core.numerics import is_finite
 NEVER = np.int64(9223372036854775807)
 
 
-@kernel
+@inner
 def list_insert(items: Any, n: int, value: int) -> int:
     """Insert into an ascending list of ``n`` items unless present; returns the new length."""
     k = n
@@ -48,7 +48,7 @@ def list_insert(items: Any, n: int, value: int) -> int:
     return n + 1
 
 
-@kernel
+@inner
 def list_remove(items: Any, n: int, value: int) -> int:
     """Remove from a list of ``n`` items; returns the new length."""
     k = 0
@@ -61,7 +61,7 @@ def list_remove(items: Any, n: int, value: int) -> int:
     return n - 1
 
 
-@kernel
+@inner
 def refresh_watch(venue: Any, i: int) -> None:
     """Recompute what idle bars are tested against: price levels, next expiry, count of orders that need a look."""
     v = venue.symbol[i]
@@ -108,14 +108,14 @@ def refresh_watch(venue: Any, i: int) -> None:
     v.top = top
 
 
-@kernel
+@inner
 def drop_order(venue: Any, i: int, k: int) -> None:
     """Free a slot."""
     venue.orders[i, k].status = EMPTY
     venue.orders[i, k].cancel = 0
 
 
-@kernel
+@inner
 def trailing_trigger(side: int, extreme: float, callback: float) -> float:
     """Trigger of a trailing stop from the best price known; never reached while ``extreme`` is 0 (not activated)."""
     if extreme == 0.0:
@@ -123,7 +123,7 @@ def trailing_trigger(side: int, extreme: float, callback: float) -> float:
     return extreme * (1.0 + side * callback)
 
 
-@kernel
+@inner
 def _unsound(r: Any) -> bool:
     """True where a number of the request is missing, infinite or not positive that has to be."""
     bad = not (is_finite(r.qty) and r.qty > 0.0 and is_finite(r.leverage) and r.leverage > 0.0)
@@ -136,7 +136,7 @@ def _unsound(r: Any) -> bool:
     return bad
 
 
-@kernel
+@inner
 def _refusal(specs: Any, r: Any, price: float) -> int:
     """Reason the exchange would refuse a new order, or OK; reduce-only is exempt from the sizes."""
     if _unsound(r):
@@ -152,7 +152,7 @@ def _refusal(specs: Any, r: Any, price: float) -> int:
     return OK
 
 
-@kernel
+@inner
 def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fresh: int) -> None:
     i = r.symbol
     v = venue.symbol[i]
@@ -197,7 +197,7 @@ def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fr
     o.fresh = fresh
 
 
-@kernel
+@inner
 def _amend(o: Any, r: Any, fresh: int) -> None:
     """New trigger, price, and quantity still to be done; what makes no sense is ignored.
 
@@ -215,7 +215,7 @@ def _amend(o: Any, r: Any, fresh: int) -> None:
         o.qty = o.filled + (r.qty if free else min(r.qty, o.qty - o.filled))
 
 
-@kernel
+@inner
 def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, active_ms: int, fresh: int) -> None:
     """Take one request: place, amend (trigger, price, quantity still to be done) or cancel.
 
@@ -248,13 +248,13 @@ def submit(venue: Any, specs: Any, r: Any, last_close: float, inside: bool, acti
         fund.n_active = list_insert(venue.active, fund.n_active, i)
 
 
-@kernel
+@inner
 def is_trigger(kind: int) -> bool:
     """Order kinds that rest until a price triggers them."""
     return kind in (STOP, TAKE_PROFIT, TRAILING)
 
 
-@kernel
+@inner
 def passed(kind: int, side: int, trigger: float, price: float) -> bool:
     """True where ``price`` has reached the trigger: buy stops and sell targets above, the others below."""
     if (side > 0) == (kind != TAKE_PROFIT):
@@ -262,7 +262,7 @@ def passed(kind: int, side: int, trigger: float, price: float) -> bool:
     return bool(price <= trigger)
 
 
-@kernel
+@inner
 def needs_taker(o: Any) -> bool:
     """A market order, or a stop or target already triggered and not wholly filled."""
     return bool(o.status == TRIGGERED or (o.status == WORKING and o.kind == MARKET))

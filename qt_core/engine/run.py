@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core._jit import entry, kernel, prefetch
+from qt_core._jit import entry, inner, prefetch
 from qt_core.codes import EV_FILL, MARKET, PX_CLOSE, PX_NAMES, PX_OPEN
 from qt_core.engine.matching import P_INSIDE, begin_bar, end_bar, match_next
 from qt_core.engine.orders import refresh_watch, submit
@@ -45,7 +45,7 @@ class Bars(NamedTuple):
         return self.px[:, :, PX_NAMES.index(name)]
 
 
-@kernel
+@inner
 def _last_price(venue: Any, bars: Any, f: int, i: int, out: Any) -> Any:
     """Last price known when a request arrives: between bars the close, inside one the symbol's fill or the open."""
     if not bars.valid[f, i]:
@@ -56,7 +56,7 @@ def _last_price(venue: Any, bars: Any, f: int, i: int, out: Any) -> Any:
     return e.price if e.kind == EV_FILL and e.symbol == i else bars.px[f, i, PX_OPEN]
 
 
-@kernel
+@inner
 def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
     """Hand the chain's requests to the venue."""
     fund = venue.fund[0]
@@ -72,7 +72,7 @@ def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
     out.n[N_REQUESTS] = 0
 
 
-@kernel
+@inner
 def has_room(state: Any, bars: Any, f: int, out: Any) -> bool:
     """True where the journal can take whatever one more bar may write."""
     busy = state.symbol.shape[0]
@@ -153,6 +153,6 @@ def step_bar(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any)
 
 
 @entry
-def step_guard(p: Any, state: Any, bars: Any, f: int, out: Any) -> None:
+def step_guard(p: Any, state: Any, bars: Any, f: int, rows: Any, out: Any) -> None:
     """Guard."""
-    on_guard(p, state, bars, f, out)
+    on_guard(p, state, bars, f, rows, out)

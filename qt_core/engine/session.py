@@ -18,9 +18,11 @@ from qt_core.engine.run import Bars, run
 from qt_core.errors import DataError
 from qt_core.features.context import ChainContext, chain_context
 from qt_core.market import Market, span_text
+from qt_core.params_record import params_record
 from qt_core.pipeline import Params, Rows
 from qt_core.signal.tape import SignalTape, check_tape
-from qt_core.state import Out, State, Venue, make_out, make_state, make_venue, records
+from qt_core.state import Out, State, Venue, make_out, make_state, make_venue, memory_of, records
+from qt_core.tables import QTables, put_tables
 
 FUNDING_JITTER_MS = 60_000  # settlement times lie a few ms off the hour; within less than a minute they count as on it
 _CHUNK = 20_000  # bars between two progress calls
@@ -30,7 +32,7 @@ _CHUNK = 20_000  # bars between two progress calls
 class Session:
     """Arrays of one run, ready for ``run`` or for a bar-by-bar caller."""
 
-    params: Params
+    params: Any  # Params, as a record where compiled
     state: State
     venue: Venue
     bars: Bars
@@ -113,7 +115,21 @@ def prepare_rows(market: Market, tape: SignalTape, context: ChainContext) -> Row
         eligible=np.ascontiguousarray(context.eligible),
         brackets=records(market.brackets),
         n_brackets=np.ascontiguousarray(market.specs["n_brackets"]),
+        correlation=context.correlation,
+        correlation_row=context.correlation_row,
     )
+
+
+def first_state(market: Market, config: Config, seed: int, tables: QTables | None = None) -> State:
+    """The State before the first bar, with what the configuration says of symbols, policies and learned tables."""
+    p = config.params()
+    state = make_state(market.symbols, market.specs, p.chain.initial_equity_usd, ensemble_weights(p), seed)
+    memory_of(state)["policy_table"] = config.policy_table()
+    for names, field in ((config.main_symbols, "is_main"), (config.denied_symbols, "denied")):
+        state.symbol[field] = [int(s in names) for s in market.symbols]
+    if tables is not None:
+        put_tables(state, tables)
+    return state
 
 
 def ensemble_weights(p: Params) -> tuple[float, ...]:
@@ -132,6 +148,7 @@ def open_session(
     journal: bool = True,
     decide_every_ms: int | None = None,
     out: Out | None = None,
+    tables: QTables | None = None,
 ) -> Session:
     """State, venue and inputs before the first bar.
 
@@ -148,8 +165,8 @@ def open_session(
     if rows.ctx.shape[0] != n_rows:
         raise DataError(f"chain context has {rows.ctx.shape[0]} rows, expected {n_rows}, one per decision bar")
     return Session(
-        params=p,
-        state=make_state(market.symbols, market.specs, p.chain.initial_equity_usd, ensemble_weights(p), seed),
+        params=params_record(p),
+        state=first_state(market, config, seed, tables),
         venue=make_venue(market.n_symbols, p.chain.initial_equity_usd),
         bars=bars,
         rows=rows,
@@ -193,6 +210,7 @@ def backtest(
     context: ChainContext | None = None,
     journal: bool = True,
     decide_every_ms: int | None = None,
+    tables: QTables | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Run the whole chain over a market.
@@ -200,7 +218,8 @@ def backtest(
     Parameters
     ----------
     tape : signals per decision bar. context : chain columns per decision bar; computed from the market when None.
-    journal : keep decision and event rows (digest and counters are always kept). progress : called with (bars done, all).
+    journal : keep decision and event rows (digest and counters are always kept). tables : what modules 19 and 21 have
+    learned before. progress : called with (bars done, all).
 
     Returns
     -------
@@ -214,6 +233,7 @@ def backtest(
         seed=seed,
         context=context,
         decide_every_ms=decide_every_ms,
+        tables=tables,
         out=take_journal(market.n_symbols, (True, journal, journal)),
     )
     advance(s, progress=progress)

@@ -6,17 +6,17 @@ stops: a trailing stop moves at every close. ``tests/engine`` compares runs with
 
 from typing import Any
 
-from qt_core._jit import kernel
-from qt_core.codes import PX_HIGH, PX_LOW, PX_MARK_CLOSE, PX_MARK_HIGH, PX_MARK_LOW
+from qt_core._jit import inner
+from qt_core.codes import OFF, PX_HIGH, PX_LOW, PX_MARK_CLOSE, PX_MARK_HIGH, PX_MARK_LOW
 from qt_core.engine.matching import is_hot, remember_last
 from qt_core.position import dynamic_tpsl
 from qt_core.stages.account import account_step, roll_day
-from qt_core.stages.entries import collect
+from qt_core.stages.signals import collect
 
 NEAR = 1e-9  # relative width around a running extreme within which the exact step is made
 
 
-@kernel
+@inner
 def write_curve(state: Any, bars: Any, f: int, curve: Any) -> None:
     """Account after bar ``f``, where the curve has a row for it."""
     row = bars.curve_row[f]
@@ -33,7 +33,7 @@ def write_curve(state: Any, bars: Any, f: int, curve: Any) -> None:
     c.n_open = fund.n_open
 
 
-@kernel
+@inner
 def is_quiet(p: Any, venue: Any, bars: Any, f: int) -> bool:
     """True where nothing can happen in bar ``f`` and no signal acts at its close."""
     if bars.busy[f] or bars.funding_start[f] != bars.funding_start[f + 1]:
@@ -45,7 +45,7 @@ def is_quiet(p: Any, venue: Any, bars: Any, f: int) -> bool:
     return quiet
 
 
-@kernel
+@inner
 def count_bar(fund: Any, bars: Any, f: int) -> None:
     """A decision bar or a guard bar has passed."""
     if bars.decision[f] >= 0:
@@ -54,7 +54,7 @@ def count_bar(fund: Any, bars: Any, f: int) -> None:
         fund.n_guards += 1
 
 
-@kernel
+@inner
 def skip_flat(state: Any, bars: Any, curve: Any, f: int, f1: int) -> int:
     """While nothing is held, ordered or signalled: only days roll, equity stands still."""
     fund = state.fund[0]
@@ -70,14 +70,14 @@ def skip_flat(state: Any, bars: Any, curve: Any, f: int, f1: int) -> int:
     return f
 
 
-@kernel
+@inner
 def mark_bar(p: Any, state: Any, venue: Any, bars: Any, f: int) -> None:
     """The exact step of a quiet bar."""
     remember_last(venue, bars, f)
     account_step(p, state, bars, f, bars.time[f] + bars.bar_ms)
 
 
-@kernel
+@inner
 def skip_held(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f: int, f1: int) -> int:
     """While one position is held and nothing else is going on: a few compares a bar.
 
@@ -116,7 +116,7 @@ def skip_held(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, cu
             mark_bar(p, state, venue, bars, f)
             write_curve(state, bars, f, curve)
         if bars.busy[f]:  # the held symbol's own signal: counted, nothing else
-            collect(p, state, bars, f, rows, bars.decision[f], out)
+            collect(p, state, bars, f, rows, bars.decision[f], bars.time[f] + bars.bar_ms, out)
         count_bar(fund, bars, f)
         f += 1
     if f > first and not exact:
@@ -124,10 +124,20 @@ def skip_held(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, cu
     return f
 
 
-@kernel
+@inner
+def skippable(p: Any) -> bool:
+    """True where no module does anything at a bar without event: fixed stops, no interval, no statistics."""
+    if dynamic_tpsl.trails(p.tpsl):
+        return False
+    every = p.hfos.mode | p.balancer.mode | p.amplify.mode | p.intelligence.mode | p.universe.mode | p.supervisor.mode
+    every |= p.retraining.mode | p.orchestrator.mode | p.monitor.mode | p.ess.mode | p.msc.mode
+    return bool(every == OFF)
+
+
+@inner
 def skip_quiet(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f: int, f1: int) -> int:
     """Pass over quiet bars from ``f``; returns the next bar that needs a full look."""
-    if dynamic_tpsl.trails(p.tpsl):
+    if not skippable(p):
         return f
     fund = state.fund[0]
     while f < f1 and is_quiet(p, venue, bars, f):

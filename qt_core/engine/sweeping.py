@@ -20,9 +20,10 @@ from qt_core.errors import QtError
 from qt_core.features.context import ChainContext, chain_context
 from qt_core.market import Market
 from qt_core.metrics import DAY_MS, daily_returns, sharpe, sortino
-from qt_core.signal import ensemble
+from qt_core.params_record import params_record
+from qt_core.signal import trading_engine
 from qt_core.signal.tape import SignalTape
-from qt_core.state import copy_into, copy_of, make_out, records
+from qt_core.state import copy_into, copy_of, make_out, memory_of, records, set_equity
 
 _FIELDS = (
     "total_return",
@@ -44,7 +45,7 @@ def sweep_dtype(n_days: int) -> np.dtype[Any]:
 
 
 @entry
-def _mark_busy(p: Any, weights: Any, proba: Any, available: Any, decision: Any, busy: Any) -> None:
+def _mark_busy(p: Any, pe: Any, weights: Any, proba: Any, available: Any, decision: Any, busy: Any) -> None:
     """Set ``busy[f]`` where any symbol's signal acts at the close of bar f."""
     for f in range(decision.shape[0]):
         t = decision[f]
@@ -52,8 +53,8 @@ def _mark_busy(p: Any, weights: Any, proba: Any, available: Any, decision: Any, 
             continue
         for i in range(available.shape[1]):
             if available[t, i, 0] or available[t, i, 1] or available[t, i, 2] or available[t, i, 3]:
-                sig = ensemble.vote(p, weights, proba, available, t, i)
-                if sig.side != 0 or sig.bad != 0:
+                sig = trading_engine.signal(p, pe, weights, proba, available, t, i)
+                if sig.side != 0 or sig.bad_number != 0 or sig.bad_sum != 0:
                     busy[f] = True
                     break
 
@@ -61,7 +62,9 @@ def _mark_busy(p: Any, weights: Any, proba: Any, available: Any, decision: Any, 
 def busy_bars(s: Session) -> npt.NDArray[np.bool_]:
     """Bars of a session at whose close some signal acts."""
     busy = np.zeros(s.n_bars, dtype=np.bool_)
-    _mark_busy(s.params.ensemble, s.state.weights, s.rows.proba, s.rows.available, s.bars.decision, busy)
+    _mark_busy(
+        s.params.engine, s.params.ensemble, s.state.weights, s.rows.proba, s.rows.available, s.bars.decision, busy
+    )
     return busy
 
 
@@ -93,14 +96,16 @@ class _Worker:
     def prepare(self, config: Config) -> Session:
         """The session as before the first bar of a trial of ``config``."""
         s = self.session
-        s.params = config.params()
+        s.params = params_record(config.params())
+        params = config.params()
         copy_into(s.state, self.fresh[0])
         copy_into(s.venue, self.fresh[1])
-        equity = s.params.chain.initial_equity_usd
-        for name in ("wallet_usd", "equity_usd", "peak_equity_usd", "day_start_equity_usd"):
-            s.state.fund[name][0] = equity
+        equity = params.chain.initial_equity_usd
+        set_equity(s.state, equity)
         s.venue.fund["free_usd"][0] = equity
-        s.state.weights[:] = ensemble_weights(s.params)
+        memory = memory_of(s.state)
+        s.state.weights[:] = memory["base_weights"] = ensemble_weights(params)
+        memory["policy_table"] = config.policy_table()
         s.out.n[:4] = 0
         s.next_bar = 0
         return s
@@ -154,10 +159,10 @@ def sweep(
     rows_of_day, days_ms = _daily_rows(base)
     busy: dict[Any, npt.NDArray[np.bool_]] = {}
     for c in configs:
-        key = c.params().ensemble
+        key = (c.params().engine, c.params().ensemble)
         if key not in busy:
-            base.params = c.params()
-            base.state.weights[:] = ensemble_weights(base.params)
+            base.params = params_record(c.params())
+            base.state.weights[:] = ensemble_weights(c.params())
             busy[key] = busy_bars(base)
     out = np.zeros(len(configs), dtype=sweep_dtype(len(days_ms)))
 
@@ -165,9 +170,10 @@ def sweep(
         worker = _Worker(base, days_ms)
         for k in range(first, len(configs), max(threads, 1)):
             s = worker.prepare(configs[k])
-            s.bars = base.bars._replace(curve_row=rows_of_day, busy=busy[s.params.ensemble])
+            params = configs[k].params()
+            s.bars = base.bars._replace(curve_row=rows_of_day, busy=busy[params.engine, params.ensemble])
             advance(s)
-            _fill_row(out[k], s, s.params.chain.initial_equity_usd)
+            _fill_row(out[k], s, params.chain.initial_equity_usd)
             if progress is not None:
                 progress(k + 1, len(configs))
 

@@ -97,6 +97,15 @@ def distances(p: Params, atr_fraction: float, vol_class: int, tpsl_class: int) -
 
 
 @kernel
+def shaped(p: Params, d: Distances, sl_factor: float, tp_factor: float) -> Distances:
+    """Distances in the shape of module 21's strategy and of the exit mode. As with RANGING, the SL factor stands after its
+    clip; TP is clipped last.
+    """
+    tp = clip(d.tp_fraction * tp_factor, p.clip_low * p.tp_anchor, p.clip_high * p.tp_anchor)
+    return Distances(d.sl_fraction * sl_factor, tp, d.reason)
+
+
+@kernel
 def trails(p: Params) -> bool:
     """True where stops move at all."""
     return p.mode == ENFORCED and p.trailing != 0

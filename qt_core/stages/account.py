@@ -2,34 +2,20 @@
 
 from typing import Any
 
-from qt_core._jit import kernel
-from qt_core.codes import (
-    CMD_ERROR,
-    CMD_EXIT,
-    CMD_HALT,
-    CMD_HEALTH,
-    CMD_OVERRIDE,
-    CMD_PAUSE,
-    CMD_RELEASE,
-    ENFORCED,
-    PX_MARK_CLOSE,
-)
-from qt_core.risk import risk_os
-from qt_core.stages.events import cancel_entries, exit_now
-from qt_core.state import ERROR_RING
+from qt_core._jit import inner
+from qt_core.codes import ENFORCED, OFF, PX_MARK_CLOSE
 
 DAY_MS = 86_400_000
-MINUTE_MS = 60_000
-PAUSED_UNTIL_MIDNIGHT, PAUSED_BY_HAND = 1, 2
+PAUSED_UNTIL_MIDNIGHT = 1  # 2: by hand
 
 
-@kernel
+@inner
 def round_trip_cost(p: Any) -> float:
     """What entering and leaving costs, as a fraction of the notional: two taker fees and slippage (SPEC module 17)."""
     return float(2.0 * p.chain.taker_fee + p.chain.slippage)
 
 
-@kernel
+@inner
 def mark_positions(state: Any, bars: Any, f: int) -> None:
     """Mark open positions at the bar's closing mark (the last known one where the bar is missing)."""
     fund = state.fund[0]
@@ -51,7 +37,7 @@ def mark_positions(state: Any, bars: Any, f: int) -> None:
     fund.equity_usd = fund.wallet_usd + unrealised
 
 
-@kernel
+@inner
 def roll_day(fund: Any, now_ms: int) -> None:
     """At 00:00 UTC the day's reference equity is taken anew and an automatic pause ends."""
     if now_ms < fund.next_day_ms:
@@ -63,7 +49,7 @@ def roll_day(fund: Any, now_ms: int) -> None:
         fund.paused = 0
 
 
-@kernel
+@inner
 def account_step(p: Any, state: Any, bars: Any, f: int, now_ms: int) -> None:
     """Equity, day, drawdowns; a day's drawdown beyond the limit pauses entries until 00:00 UTC."""
     mark_positions(state, bars, f)
@@ -76,57 +62,20 @@ def account_step(p: Any, state: Any, bars: Any, f: int, now_ms: int) -> None:
     fund.drawdown = 1.0 - equity / fund.peak_equity_usd
     if fund.drawdown > fund.max_drawdown:
         fund.max_drawdown = fund.drawdown
+    if p.ess.mode != OFF:
+        fund.ess_peak_usd = max(fund.ess_peak_usd, equity)
+        fund.ess_drawdown = 1.0 - equity / fund.ess_peak_usd
     fund.day_drawdown = max(0.0, 1.0 - equity / fund.day_start_equity_usd)
     if p.risk.mode == ENFORCED and fund.day_drawdown > p.risk.max_day_drawdown and fund.paused == 0:
         fund.paused = PAUSED_UNTIL_MIDNIGHT
 
 
-@kernel
-def on_error(p: Any, state: Any, time_ms: int, out: Any) -> None:
-    """A system error: more than the limit within any minute halts. The ring holds the last ERROR_RING times."""
-    fund = state.fund[0]
-    state.error_ms[fund.error_count % ERROR_RING] = time_ms
-    fund.error_count += 1
-    recent = 0
-    for k in range(min(fund.error_count, ERROR_RING)):
-        if time_ms - state.error_ms[k] < MINUTE_MS:
-            recent += 1
-    if p.risk.mode == ENFORCED and risk_os.error_burst(p.risk, recent):
-        fund.halted = 1
-        cancel_entries(state, time_ms, out)
-
-
-@kernel
-def on_command(p: Any, state: Any, e: Any, out: Any) -> None:
-    """A person or a monitor speaks: pause, halt, release, override one veto, report an error or health, exit."""
-    fund = state.fund[0]
-    if e.command == CMD_PAUSE:
-        fund.paused = PAUSED_BY_HAND
-        cancel_entries(state, e.time_ms, out)
-    elif e.command == CMD_HALT:
-        fund.halted = 1
-        cancel_entries(state, e.time_ms, out)
-    elif e.command == CMD_RELEASE:
-        fund.paused = 0
-        fund.halted = 0
-        # the day's drawdown counts anew from here, or the next bar would pause again
-        fund.day_start_equity_usd = fund.equity_usd
-        fund.day_drawdown = 0.0
-    elif e.command == CMD_OVERRIDE:
-        state.symbol[e.symbol].override = 1
-    elif e.command == CMD_HEALTH:
-        fund.health = e.reason
-    elif e.command == CMD_EXIT:
-        exit_now(state, e.symbol, e.time_ms, out)
-    elif e.command == CMD_ERROR:
-        on_error(p, state, e.time_ms, out)
-
-
-@kernel
+@inner
 def on_adjust(state: Any, e: Any) -> None:
     """Money moved in or out (``value`` USD): references move with it, so that a deposit is no profit."""
     fund = state.fund[0]
     fund.wallet_usd = e.wallet_usd
     fund.equity_usd += e.value
     fund.peak_equity_usd += e.value
+    fund.ess_peak_usd += e.value
     fund.day_start_equity_usd += e.value

@@ -1,33 +1,40 @@
-"""What the venue says becomes what the chain knows: fills, funding, liquidation, cancels, commands."""
+"""What the venue says becomes what the chain knows: fills, funding, liquidation, cancels, refusals."""
 
 from typing import Any
 
-from qt_core._jit import kernel
+from qt_core._jit import inner
 from qt_core.codes import (
     ENTRY_CLOSED,
     EV_FUNDING,
     EV_REJECT,
+    EXIT_EMERGENCY,
+    LIMIT,
+    M_AELM,
+    M_AMPLIFICATION,
     M_VENUE,
     MARKET,
-    OP_AMEND,
     OP_CANCEL,
     OP_NEW,
-    STOP,
-    TAG_EXIT,
-    TAG_SL,
-    TAG_TP,
-    TAKE_PROFIT,
+    RETRIED,
+    RUNG_FILLED,
+    SCALED_IN,
+    TAG_RUNG_1,
+    TAG_RUNG_2,
 )
 from qt_core.engine.orders import list_insert, list_remove
-from qt_core.position import dynamic_tpsl
-from qt_core.stages.journal import count, fold_row, log_event, next_trade, request
+from qt_core.execution import aelm
+from qt_core.records import JE_RETRY, JE_SCALE_IN
+from qt_core.stages.exits import request_exit
+from qt_core.stages.journal import count, fold_row, log_change, log_event, next_trade, request
+from qt_core.stages.learning import learn
+from qt_core.stages.protection import cover_rest, protect, protect_again
 from qt_core.stages.trades import exit_reason, write_trade
 
 DUST = 1e-9  # of the quantity entered: what is left below it is flat
 
 
-@kernel
-def open_position(state: Any, s: Any, e: Any) -> None:
+@inner
+def _open_position(state: Any, s: Any, e: Any) -> None:
     """First fill: copy the decision's plan into the position and list it."""
     fund = state.fund[0]
     fund.trade_seq += 1
@@ -63,17 +70,42 @@ def open_position(state: Any, s: Any, e: Any) -> None:
     s.ambiguous = 0
     s.n_fills = 0
     s.inside_ms = e.time_ms if e.inside != 0 else -1
+    _clear_life(s)
     fund.n_open = list_insert(state.open_list, fund.n_open, e.symbol)
     fund.n_slots -= s.pending_slot  # the position holds the slot from here on
     s.pending_slot = 0
 
 
-@kernel
-def release_pending(state: Any, s: Any) -> None:
-    """The entry order is over: give back what it reserved."""
+@inner
+def _clear_life(s: Any) -> None:
+    """What monitoring, classes and amplification know of the position: nothing yet."""
+    s.r_multiple = 0.0
+    s.best_r = 0.0
+    s.worst_r = 0.0
+    s.class_confidence = 0.0
+    s.class_code = 0
+    s.advice = 0
+    s.signal_side = 0
+    s.signal_ms = 0
+    s.n_scaled = 0
+    s.n_rungs = 0
+    s.let_run = 0
+    s.laddered = 0
+    s.rung_1_seq = 0
+    s.rung_2_seq = 0
+    s.rung_1_qty = 0.0
+    s.rung_2_qty = 0.0
+    s.trail_qty = 0.0
+    s.exit_seq = 0
+    s.exit_why = 0
+
+
+@inner
+def release_pending(state: Any, s: Any, symbol: int) -> None:
+    """The opening order is over: give back what it reserved."""
     fund = state.fund[0]
     fund.reserved_margin_usd -= s.pending_margin_usd
-    fund.n_pending -= 1
+    fund.n_pending = list_remove(state.pending_list, fund.n_pending, symbol)
     fund.n_slots -= s.pending_slot
     s.pending_slot = 0
     if fund.n_pending == 0:
@@ -82,31 +114,10 @@ def release_pending(state: Any, s: Any) -> None:
     s.pending_qty = 0.0
     s.pending_margin_usd = 0.0
     s.pending_risk_usd = 0.0
+    s.pending_scale = 0
 
 
-@kernel
-def _protect(state: Any, s: Any, e: Any, out: Any) -> None:
-    """Place or move SL and TP for the new average fill."""
-    side = s.side
-    stop = dynamic_tpsl.stop_price(side, s.avg_price, s.sl_fraction, s.tick_size)
-    if s.sl_seq == 0:
-        s.sl_price = stop
-    else:
-        s.sl_price = dynamic_tpsl.tighten(side, s.sl_price, stop)
-    s.tp_price = dynamic_tpsl.target_price(side, s.avg_price, s.tp_fraction, s.tick_size)
-    if e.seq == s.entry_seq:
-        s.sl_distance = abs(s.avg_price - stop)  # the first stop's, even where the trail has moved it since
-        s.initial_risk_usd = s.first_qty * s.sl_distance
-    size = abs(s.qty)
-    op = OP_AMEND if s.sl_seq != 0 else OP_NEW
-    r = request(state, out, e.time_ms, op, e.symbol, s.sl_seq, STOP, -side, TAG_SL, size, s.sl_price)
-    s.sl_seq = r.seq
-    op = OP_AMEND if s.tp_seq != 0 else OP_NEW
-    r = request(state, out, e.time_ms, op, e.symbol, s.tp_seq, TAKE_PROFIT, -side, TAG_TP, size, s.tp_price)
-    s.tp_seq = r.seq
-
-
-@kernel
+@inner
 def _enlarge(state: Any, s: Any, e: Any, out: Any) -> None:
     size = abs(s.qty)
     s.avg_price = (s.avg_price * size + e.price * e.qty) / (size + e.qty)
@@ -114,41 +125,40 @@ def _enlarge(state: Any, s: Any, e: Any, out: Any) -> None:
     s.entry_qty += e.qty
     if e.seq == s.entry_seq:
         s.first_qty += e.qty
+    scaling = s.pending_scale != 0 and e.seq == s.pending_seq
     if e.seq == s.pending_seq:
         if e.done != 0:
-            release_pending(state, s)
+            release_pending(state, s, e.symbol)
         else:
             part = e.qty / s.pending_qty
             state.fund[0].reserved_margin_usd -= s.pending_margin_usd * part
             s.pending_margin_usd -= s.pending_margin_usd * part
             s.pending_qty -= e.qty
-    _protect(state, s, e, out)
-
-
-@kernel
-def _protect_again(state: Any, s: Any, e: Any, out: Any) -> None:
-    """A stop or target that is over, while a position is left: the same again for the rest."""
-    if e.seq == s.sl_seq:
-        r = request(state, out, e.time_ms, OP_NEW, e.symbol, 0, STOP, -s.side, TAG_SL, abs(s.qty), s.sl_price)
-        s.sl_seq = r.seq
+    if scaling:
+        count(out, M_AMPLIFICATION, SCALED_IN)
+        log_change(out, e.time_ms, e.symbol, JE_SCALE_IN, SCALED_IN, s.trade_id, s.entry_qty, s.first_qty, 0)
+        cover_rest(state, s, e.symbol, e.time_ms, out)
     else:
-        r = request(state, out, e.time_ms, OP_NEW, e.symbol, 0, TAKE_PROFIT, -s.side, TAG_TP, abs(s.qty), s.tp_price)
-        s.tp_seq = r.seq
+        protect(state, s, e, out)
 
 
-@kernel
-def _close(state: Any, s: Any, e: Any, out: Any) -> None:
-    """The position is flat: trade row, streak, cancel what still rests."""
+@inner
+def _close(p: Any, state: Any, s: Any, e: Any, out: Any) -> None:
+    """The position is flat: trade row, streak, learning, cancel what still rests."""
     fund = state.fund[0]
     t = out.trades[next_trade(out)]
     write_trade(t, s, e.symbol, e.time_ms, exit_reason(s, e), s.exit_value / s.exit_qty)
     fold_row(state, out, s.name_hash, e.time_ms * 16 + t.exit_reason, t.pnl_usd, t.exit_price)
     fund.losing_streak = fund.losing_streak + 1 if t.pnl_usd < 0.0 else 0
-    for seq in (s.sl_seq, s.tp_seq, s.pending_seq):
+    learn(p, state, s, t, out)
+    for seq in (s.sl_seq, s.tp_seq, s.rung_1_seq, s.rung_2_seq, s.exit_seq, s.pending_seq):
         if seq != 0 and not (seq == e.seq and e.done != 0):
             request(state, out, e.time_ms, OP_CANCEL, e.symbol, seq, MARKET, 0, 0, 0.0, 0.0)
     s.sl_seq = 0
     s.tp_seq = 0
+    s.rung_1_seq = 0
+    s.rung_2_seq = 0
+    s.exit_seq = 0
     s.qty = 0.0
     s.side = 0
     s.sl_price = 0.0
@@ -156,8 +166,42 @@ def _close(state: Any, s: Any, e: Any, out: Any) -> None:
     fund.n_open = list_remove(state.open_list, fund.n_open, e.symbol)
 
 
-@kernel
-def _reduce(state: Any, s: Any, e: Any, out: Any) -> None:
+@inner
+def _part_closed(state: Any, s: Any, e: Any, out: Any) -> None:
+    """A part is closed by rung, stop, target or our own order: what is left stays covered."""
+    if e.tag == TAG_RUNG_1 or e.tag == TAG_RUNG_2:
+        if e.tag == TAG_RUNG_1:
+            s.rung_1_qty -= e.qty
+        else:
+            s.rung_2_qty -= e.qty
+        if e.done != 0:
+            s.n_rungs += 1
+            count(out, M_AMPLIFICATION, RUNG_FILLED)
+            _rung_over(s, e.seq)
+        cover_rest(state, s, e.symbol, e.time_ms, out)
+    elif e.done != 0 and e.seq == s.exit_seq:
+        s.exit_seq = 0
+        cover_rest(state, s, e.symbol, e.time_ms, out)
+    elif e.done != 0 and (e.seq == s.sl_seq or e.seq == s.tp_seq):
+        if e.seq == s.tp_seq and s.laddered != 0:
+            s.tp_seq = 0  # the shares of the ladder go on under rungs and trail
+            s.let_run = 1
+        else:
+            protect_again(state, s, e, out)
+
+
+@inner
+def _rung_over(s: Any, seq: int) -> None:
+    if seq == s.rung_1_seq:
+        s.rung_1_seq = 0
+        s.rung_1_qty = 0.0
+    else:
+        s.rung_2_seq = 0
+        s.rung_2_qty = 0.0
+
+
+@inner
+def _reduce(p: Any, state: Any, s: Any, e: Any, out: Any) -> None:
     """A part is closed: what is left of the entry ends with the first, what is left of the position stays protected."""
     first = s.exit_qty == 0.0
     s.exit_qty += e.qty
@@ -167,24 +211,23 @@ def _reduce(state: Any, s: Any, e: Any, out: Any) -> None:
     s.insurance_usd += e.insurance_usd
     s.worst_roi = max(s.worst_roi, s.side * (s.avg_price - e.price) / s.avg_price * s.leverage)
     if abs(s.qty) <= DUST * s.entry_qty:
-        _close(state, s, e, out)
+        _close(p, state, s, e, out)
         return
     if first and s.pending_seq != 0:
         request(state, out, e.time_ms, OP_CANCEL, e.symbol, s.pending_seq, MARKET, 0, 0, 0.0, 0.0)
         count(out, M_VENUE, ENTRY_CLOSED)
-    if e.done != 0 and (e.seq == s.sl_seq or e.seq == s.tp_seq):
-        _protect_again(state, s, e, out)
+    _part_closed(state, s, e, out)
 
 
-@kernel
-def on_fill(state: Any, e: Any, out: Any) -> None:
+@inner
+def on_fill(p: Any, state: Any, e: Any, out: Any) -> None:
     """A fill (or liquidation, or settlement) of any order of a symbol."""
     s = state.symbol[e.symbol]
     fund = state.fund[0]
     fund.wallet_usd = e.wallet_usd
     margin_before = s.margin_usd
     if s.qty == 0.0:
-        open_position(state, s, e)
+        _open_position(state, s, e)
     slippage = e.side * (e.price - e.reference_price) * e.qty
     row = log_event(out, e.time_ms, e.symbol, e.kind, e.tag, e.reason, e.seq, s.trade_id, e.side * e.qty, e.price)
     if row >= 0:
@@ -199,12 +242,12 @@ def on_fill(state: Any, e: Any, out: Any) -> None:
     if s.qty * e.side >= 0.0:
         _enlarge(state, s, e, out)
     else:
-        _reduce(state, s, e, out)
+        _reduce(p, state, s, e, out)
     s.margin_usd = e.margin_usd
     fund.margin_usd = fund.margin_usd + (e.margin_usd - margin_before) if fund.n_open > 0 else 0.0
 
 
-@kernel
+@inner
 def on_funding(state: Any, e: Any, out: Any) -> None:
     """A settlement on the quantity held before it."""
     s = state.symbol[e.symbol]
@@ -219,8 +262,26 @@ def on_funding(state: Any, e: Any, out: Any) -> None:
         out.events[row].old_value = e.value
 
 
-@kernel
-def on_order_end(state: Any, e: Any, out: Any) -> None:
+@inner
+def _again(p: Any, state: Any, s: Any, e: Any, out: Any) -> bool:
+    """Send a refused opening order once more where module 16 calls the refusal retryable."""
+    if e.kind != EV_REJECT or not aelm.retry(p.aelm, s.retries, e.reason) or e.time_ms >= s.pending_expire_ms:
+        return False
+    s.retries += 1
+    count(out, M_AELM, RETRIED)
+    log_change(out, e.time_ms, e.symbol, JE_RETRY, e.reason, s.trade_id, float(s.retries), 0.0, e.seq)
+    r = request(state, out, e.time_ms, OP_NEW, e.symbol, 0, s.pending_kind, s.pending_side, e.tag, s.pending_qty, 0.0)
+    r.reduce_only = 0
+    r.approved = 1
+    r.leverage = s.pending_leverage
+    r.price = s.pending_price if s.pending_kind >= LIMIT else 0.0
+    r.expire_ms = s.pending_expire_ms
+    s.pending_seq = r.seq
+    return True
+
+
+@inner
+def on_order_end(p: Any, state: Any, e: Any, out: Any) -> None:
     """An order was cancelled or refused.
 
     A cancelled stop or target of an open position is asked for again at once. A refused stop would be refused again:
@@ -229,29 +290,30 @@ def on_order_end(state: Any, e: Any, out: Any) -> None:
     s = state.symbol[e.symbol]
     log_event(out, e.time_ms, e.symbol, e.kind, e.tag, e.reason, e.seq, s.trade_id, e.qty, 0.0)
     count(out, M_VENUE, e.reason)
-    if e.seq == s.pending_seq and e.seq != 0:
-        release_pending(state, s)
-    elif s.qty != 0.0 and (e.seq == s.sl_seq or e.seq == s.tp_seq):
+    if e.seq == 0:
+        return
+    if e.seq == s.pending_seq:
+        if not _again(p, state, s, e, out):
+            release_pending(state, s, e.symbol)
+    elif s.qty == 0.0:
+        return
+    elif e.seq == s.exit_seq:
+        s.exit_seq = 0
+    elif e.seq == s.rung_1_seq or e.seq == s.rung_2_seq:
+        _rung_over(s, e.seq)
+        cover_rest(state, s, e.symbol, e.time_ms, out)
+    elif e.seq == s.sl_seq or e.seq == s.tp_seq:
         if e.kind != EV_REJECT:
-            _protect_again(state, s, e, out)
+            protect_again(state, s, e, out)
         elif e.seq == s.sl_seq:
-            exit_now(state, e.symbol, e.time_ms, out)
+            request_exit(state, e.symbol, EXIT_EMERGENCY, e.time_ms, out)
         else:
             s.tp_seq = 0
 
 
-@kernel
+@inner
 def cancel_entries(state: Any, now_ms: int, out: Any) -> None:
     """Ask for the cancel of every entry that still works: nothing more may open."""
-    for i in range(state.symbol.shape[0]):
-        s = state.symbol[i]
-        if s.pending_seq != 0:
-            request(state, out, now_ms, OP_CANCEL, i, s.pending_seq, MARKET, 0, 0, 0.0, 0.0)
-
-
-@kernel
-def exit_now(state: Any, symbol: int, now_ms: int, out: Any) -> None:
-    """Ask for a reduce-only market order over the whole position."""
-    s = state.symbol[symbol]
-    if s.qty != 0.0:
-        request(state, out, now_ms, OP_NEW, symbol, 0, MARKET, -s.side, TAG_EXIT, abs(s.qty), 0.0)
+    for k in range(state.fund[0].n_pending):
+        i = state.pending_list[k]
+        request(state, out, now_ms, OP_CANCEL, i, state.symbol[i].pending_seq, MARKET, 0, 0, 0.0, 0.0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from qt_core._jit import kernel
+from qt_core._jit import inner
 from qt_core.rng import mix
 from qt_core.state import KEEP_DECISIONS, KEEP_EVENTS, KEEP_TRADES, N_DECISIONS, N_EVENTS, N_REQUESTS, N_TRADES
 
@@ -15,14 +15,14 @@ _K4 = np.uint64(0x85EBCA77C2B2AE63)
 _HALF = np.uint64(32)
 
 
-@kernel
+@inner
 def fold(state: Any, x: np.uint64) -> None:
     """Mix 64 bits into the digest."""
     fund = state.fund[0]
     fund.digest = mix(fund.digest ^ x)
 
 
-@kernel
+@inner
 def fold_row(state: Any, out: Any, name_hash: np.uint64, code: int, x: float, y: float) -> None:
     """Mix one row into the digest: whose it is, a packed integer, the bits of two floats.
 
@@ -36,13 +36,31 @@ def fold_row(state: Any, out: Any, name_hash: np.uint64, code: int, x: float, y:
     fold(state, name_hash * _K1 + word * _K2 + bx * _K3 + (by ^ (by >> _HALF)) * _K4)
 
 
-@kernel
+@inner
 def count(out: Any, module: int, reason: int) -> None:
     """Count a verdict; always on."""
     out.counters[module, reason] += 1
 
 
-@kernel
+@inner
+def tally(out: Any, row: int, value: int) -> None:
+    """Count a value that a module said (``qt_core.enums``); always on."""
+    out.tally[row, value] += 1
+
+
+@inner
+def log_change(
+    out: Any, now_ms: int, symbol: int, kind: int, reason: int, trade: int, new: float, old: float, seq: int
+) -> int:
+    """Append a journal row of a number that changed; returns its row, or -1."""
+    row = log_event(out, now_ms, symbol, kind, 0, reason, seq, trade, 0.0, 0.0)
+    if row >= 0:
+        out.events[row].value = new
+        out.events[row].old_value = old
+    return row
+
+
+@inner
 def log_event(
     out: Any,
     time_ms: int,
@@ -77,7 +95,7 @@ def log_event(
     return int(row)
 
 
-@kernel
+@inner
 def request(
     state: Any,
     out: Any,
@@ -123,7 +141,7 @@ def request(
     return r
 
 
-@kernel
+@inner
 def next_trade(out: Any) -> int:
     """Row of the next trade; the row is reused where trades are not kept (they are still counted)."""
     row = out.n[N_TRADES]
@@ -131,9 +149,9 @@ def next_trade(out: Any) -> int:
     return row if out.n[KEEP_TRADES] != 0 else 0
 
 
-@kernel
+@inner
 def keep_decision(out: Any, row: int) -> None:
-    """Copy candidate ``row`` into the decision journal."""
+    """Copy the candidate in ``row`` into the decision journal."""
     if out.n[KEEP_DECISIONS] == 0:
         return
     out.decisions[out.n[N_DECISIONS]] = out.candidates[row]

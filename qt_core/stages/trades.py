@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from qt_core._jit import kernel
+from qt_core._jit import inner
 from qt_core.codes import (
     EV_LIQUIDATION,
+    EXIT_LADDER,
     EXIT_LIQUIDATION,
     EXIT_ORDER,
     EXIT_SETTLED,
@@ -12,12 +13,15 @@ from qt_core.codes import (
     EXIT_TARGET,
     EXIT_TRAILING,
     SETTLED,
+    TAG_EXIT,
+    TAG_RUNG_1,
+    TAG_RUNG_2,
     TAG_SL,
     TAG_TP,
 )
 
 
-@kernel
+@inner
 def exit_reason(s: Any, e: Any) -> int:
     """Why the position was closed, from the order that closed it."""
     if e.kind == EV_LIQUIDATION:
@@ -28,10 +32,14 @@ def exit_reason(s: Any, e: Any) -> int:
         return EXIT_TRAILING if s.trail_active != 0 else EXIT_STOP
     if e.tag == TAG_TP:
         return EXIT_TARGET
+    if e.tag == TAG_RUNG_1 or e.tag == TAG_RUNG_2:
+        return EXIT_LADDER
+    if e.tag == TAG_EXIT and e.seq == s.exit_seq:
+        return int(s.exit_why)
     return EXIT_ORDER
 
 
-@kernel
+@inner
 def write_trade(t: Any, s: Any, symbol: int, exit_ms: int, reason: int, exit_price: float) -> None:
     """One position's life as a trade row; ``pnl_usd`` is net of fees, funding and insurance."""
     t.trade_id = s.trade_id
@@ -65,3 +73,12 @@ def write_trade(t: Any, s: Any, symbol: int, exit_ms: int, reason: int, exit_pri
     t.vol_class = s.vol_class
     t.trend_class = s.trend_class
     t.tpsl_class = s.tpsl_class
+    t.strategy = s.strategy
+    t.sizer_state = s.sizer_state
+    t.sizer_action = s.sizer_action
+    t.exit_mode = s.exit_mode
+    t.explored = s.explored
+    t.n_scaled = s.n_scaled
+    t.n_rungs = s.n_rungs
+    t.let_run = s.let_run
+    t.class_code = s.class_code

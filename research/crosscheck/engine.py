@@ -33,10 +33,8 @@ def config_dict(setup: Any, entry_bar_tested: bool) -> dict[str, Any]:
             "neutral_leverage": LEVERAGE,
             "max_candidates": 32,
         },
-        "ensemble": {"mode": "off"},
-        "tpsl": {"mode": "off", "sl_anchor": setup.stop_fraction, "tp_anchor": setup.target_fraction},
-        "risk": {"mode": "off"},
-        "governor": {"mode": "off"},
+        "modules": {"all": "off"},
+        "tpsl": {"sl_anchor": setup.stop_fraction, "tp_anchor": setup.target_fraction},
         "venue": {
             "taker_fee": setup.fee_rate,
             "slippage": 0.0,

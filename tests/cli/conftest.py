@@ -11,8 +11,9 @@ import qt
 from qt_core.config import load_config
 from research.cli.execute import Run, run_config
 from research.report.folder import write_run
+from tests.foundation import FOUR
 
-SMALL = {"data": {"simulated": {"n_symbols": 3, "n_bars": 1500, "seed": 5}}}
+SMALL = {"modules": FOUR, "data": {"simulated": {"n_symbols": 3, "n_bars": 1500, "seed": 5}}}
 
 
 class Done(NamedTuple):

@@ -69,7 +69,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 @pytest.mark.parametrize("dotted", ["tp_anchor", "tpsl", "nosuch.tp_anchor"])
 def test_a_varied_key_must_have_a_section(dotted: str):
-    with pytest.raises(ConfigError, match=r"expected SECTION\.KEY with one of chain, ensemble"):
+    with pytest.raises(ConfigError, match=r"expected SECTION\.KEY with one of chain, engine, ensemble"):
         load_config({}).with_values({dotted: 1.0})
 
 

@@ -24,6 +24,7 @@ WRITERS = {
     "pipeline.py": "the three entries",
     "stages": "the steps the entries are made of",
     "state.py": "makes, copies and restores it",
+    "tables.py": "begins with learned tables",
     "engine/sweeping.py": "puts a trial back to the state before the first bar",
     "engine/skip.py": "passes over idle bars as the stages would; tests/engine compares byte for byte",
 }

@@ -16,6 +16,8 @@ from qt_core.signal.tape import BUY, HOLD, SELL, SignalTape
 from tests.engine.tables import PLAIN
 
 CHAIN_OFF: dict[str, Any] = {
+    "modules": {"all": "off"},
+    "ensemble": {"mode": "enforced"},
     "chain": {"base_margin_usd": 100.0, "neutral_leverage": 3.0, "entry_work_bars": 1},
     "tpsl": {"mode": "off", "sl_anchor": 0.02, "tp_anchor": 0.04},
     "risk": {"mode": "off"},

@@ -17,6 +17,7 @@ from qt_core.state import raw_bytes
 from research.data.load import load_market
 from tests.engine.chain import config_of, context_of, run_chain, same_trades, tape_of
 from tests.engine.tables import GONE, HOUR_MS, START_MS, Row, market_of
+from tests.foundation import foundation
 
 QUARTER_MS = HOUR_MS // 4
 Q = (100.0, 100.5, 99.5, 100.0)
@@ -165,7 +166,7 @@ def test_hours_with_minutes_are_minutes_that_decide_hourly(month, name: str):
     from qt_core.config import load_config
 
     hours, minutes, context = month
-    config = load_config({"risk": {"max_margin_usd": 1e4}, "ensemble": {"threshold": 0.35}, **RUNS[name]})
+    config = load_config(foundation({"risk": {"max_margin_usd": 1e4}, "ensemble": {"threshold": 0.35}, **RUNS[name]}))
     tape = rule_tape(hours, context)
     a = backtest(hours, tape, config, context=context)
     b = backtest(minutes, tape, config, context=context, decide_every_ms=HOUR_MS)
@@ -184,7 +185,7 @@ def test_minutes_change_what_hours_alone_would_say(month):
     from qt_core.config import load_config
 
     hours, _, context = month
-    config = load_config({"ensemble": {"threshold": 0.35}})
+    config = load_config(foundation({"ensemble": {"threshold": 0.35}}))
     tape = rule_tape(hours, context)
     fine = backtest(hours, tape, config, context=context)
     coarse = backtest(replace(hours, detail=None), tape, config, context=context)

@@ -16,6 +16,7 @@ from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import SignalTape
 from qt_core.state import N_TRADES
 from research.data import simulate_market
+from tests.foundation import foundation
 
 BARE = {"risk": {"mode": "off"}, "governor": {"mode": "off"}, "tpsl": {"mode": "off"}}
 FIXED = {"tpsl": {"trailing": "off"}}
@@ -50,7 +51,7 @@ def run_once(inputs: Inputs, config: Config, skip: bool) -> Session:
 
 @pytest.mark.parametrize("name", CASES)
 def test_skipping_quiet_bars_changes_no_byte(inputs: Inputs, name: str) -> None:
-    config = load_config(CASES[name])
+    config = load_config(foundation(CASES[name]))
     full, quick = run_once(inputs, config, False), run_once(inputs, config, True)
     assert full.out.n[N_TRADES] > 20
     for a, b in zip(full.state, quick.state, strict=True):
@@ -64,17 +65,17 @@ def test_skipping_quiet_bars_changes_no_byte(inputs: Inputs, name: str) -> None:
 
 
 def test_the_skip_is_taken(inputs: Inputs) -> None:
-    s = run_once(inputs, load_config(BARE), True)
+    s = run_once(inputs, load_config(foundation(BARE)), True)
     assert 0.0 < s.bars.busy.mean() < 0.6
 
 
 def test_a_sweep_row_is_a_backtest(inputs: Inputs) -> None:
     market, tape, context = inputs
-    base = load_config(BARE)
+    base = load_config(foundation(BARE))
     grid = [{"tpsl.sl_anchor": sl, "tpsl.tp_anchor": tp} for sl in (0.01, 0.02) for tp in (0.02, 0.05)]
     configs = [base.with_values(g) for g in grid]
     configs += [base.with_values({"ensemble.threshold": 0.5}), base.with_values({"chain.initial_equity_usd": 5000.0})]
-    configs += [load_config({}), load_config({"ensemble": {"vote": "hard"}})]
+    configs += [load_config(foundation()), load_config(foundation({"ensemble": {"vote": "hard"}}))]
     rows = sweep(market, tape, configs, context=context, threads=2)
     for row, config in zip(rows, configs, strict=True):
         r = backtest(market, tape, config, context=context, journal=False)
@@ -87,7 +88,7 @@ def test_a_sweep_row_is_a_backtest(inputs: Inputs) -> None:
 
 def test_threads_and_order_do_not_matter(inputs: Inputs) -> None:
     market, tape, context = inputs
-    configs = [load_config(BARE).with_values({"tpsl.sl_anchor": 0.005 * k}) for k in range(1, 8)]
+    configs = [load_config(foundation(BARE)).with_values({"tpsl.sl_anchor": 0.005 * k}) for k in range(1, 8)]
     one = sweep(market, tape, configs, context=context, threads=1)
     many = sweep(market, tape, configs[::-1], context=context, threads=3)
     assert one.tobytes() == many[::-1].tobytes()
@@ -95,7 +96,7 @@ def test_threads_and_order_do_not_matter(inputs: Inputs) -> None:
 
 def test_a_trial_keeps_daily_returns_only(inputs: Inputs) -> None:
     market, tape, context = inputs
-    rows = sweep(market, tape, [load_config(BARE)] * 2, context=context)
+    rows = sweep(market, tape, [load_config(foundation(BARE))] * 2, context=context)
     assert rows.dtype["daily"].shape[0] <= market.n_bars // 24 + 2
     assert rows.nbytes / len(rows) < 4 * (market.n_bars // 24 + 2) + 256
     assert np.all(np.isfinite(rows["daily"]))
@@ -110,12 +111,18 @@ def test_no_configuration_is_refused(inputs: Inputs) -> None:
 def test_progress_counts_every_trial(inputs: Inputs) -> None:
     market, tape, context = inputs
     seen: list[int] = []
-    sweep(market, tape, [load_config(BARE)] * 3, context=context, progress=lambda done, _all: seen.append(done))
+    sweep(
+        market,
+        tape,
+        [load_config(foundation(BARE))] * 3,
+        context=context,
+        progress=lambda done, _all: seen.append(done),
+    )
     assert sorted(seen) == [1, 2, 3]
 
 
 def test_inputs_are_left_as_they_were(inputs: Inputs) -> None:
     market, tape, context = inputs
     before = tape.proba.tobytes(), context.values.tobytes(), market.close.tobytes()
-    sweep(market, dataclasses.replace(tape), [load_config({})], context=context)
+    sweep(market, dataclasses.replace(tape), [load_config(foundation())], context=context)
     assert before == (tape.proba.tobytes(), context.values.tobytes(), market.close.tobytes())

@@ -14,6 +14,7 @@ from qt_core.features.context import ChainContext
 from qt_core.market import default_brackets, default_specs, make_market
 from qt_core.signal.tape import SignalTape
 from qt_core.state import N_DECISIONS, N_EVENTS, N_TRADES
+from tests.foundation import foundation
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -64,7 +65,7 @@ class Scene:
         for where in self.ineligible:
             eligible[where] = False
         return open_session(
-            market, self._tape(n_bars, n), load_config(self.config), context=ChainContext(context, eligible)
+            market, self._tape(n_bars, n), load_config(foundation(self.config)), context=ChainContext(context, eligible)
         )
 
     def _tape(self, n_bars: int, n: int) -> SignalTape:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from qt_core.config import Config, load_config
+from qt_core.context.orchestrator_policy import ROW_NAMES
 from qt_core.engine.session import Session, open_session
 from qt_core.features.context import ChainContext, chain_context
 from qt_core.market import Market
@@ -16,14 +17,29 @@ from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import SignalTape
 from qt_core.state import N_DECISIONS, N_EVENTS, N_TRADES, raw_bytes
 from research.data import load_market, simulate_market
+from tests.foundation import FOUR, foundation
 
 QUARTER_MS = 900_000
 REAL_SYMBOLS = ("ADAUSDT", "BTCUSDT", "DOGEUSDT", "ETHUSDT", "LINKUSDT", "LTCUSDT", "SOLUSDT", "XRPUSDT")
 
 # `stress` has partial fills over bars, refusals, liquidations and both exits in one bar; `cross` the cross-margin account.
+# `full` has every module on, exploring and learning, with thresholds so wide that rule signals trade on short markets.
+FULL: Mapping[str, Any] = {
+    "chain": {"initial_equity_usd": 50_000.0},
+    "ensemble": {"threshold": 0.36},
+    "hfos": {"min_confidence_cautious": 0.36, "min_confidence_defensive": 0.36},
+    "msc": {f"min_confidence_{mode}": 0.36 for mode in ("defensive", "normal", "aggressive")},
+    "orchestrator": {"table": {row: {"min_confidence": 0.2, "allow_trades": "yes"} for row in ROW_NAMES}},
+    "strategy": {"revert_band": 0.7, "revert_rsi": 65.0, "breakout_slack": 0.6, "range_edge": 0.7, "trend_gap": 0.0},
+    "supervisor": {"mode": "enforced"},
+    "mathematician": {"mode": "enforced"},
+    "ess": {"close_on_latch": "on"},
+}
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
-    "default": {},
+    "full": FULL,
+    "foundation": foundation(),
     "stress": {
+        "modules": FOUR,
         "chain": {"initial_equity_usd": 2000.0, "neutral_leverage": 25.0, "entry_work_bars": 3},
         "ensemble": {"threshold": 0.36},
         "risk": {"mode": "off"},
@@ -32,6 +48,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "venue": {"participation": 2e-5, "intrabar": "optimistic", "working_type": "mark"},
     },
     "cross": {
+        "modules": FOUR,
         "chain": {"initial_equity_usd": 2500.0, "neutral_leverage": 30.0},
         "ensemble": {"threshold": 0.36},
         "risk": {"mode": "off"},

@@ -11,6 +11,8 @@ import numpy as np
 from qt_core import records as rec
 from qt_core.engine.run import Bars, step_bar, step_begin, step_end, step_event, step_guard, step_match, step_submit
 from qt_core.engine.session import Session
+from qt_core.features.correlation import correlation_params
+from qt_core.features.correlation_stream import CorrelationStream
 from qt_core.features.frame import bars_of
 from qt_core.features.params import default_params
 from qt_core.features.stream import FeatureStream
@@ -43,7 +45,7 @@ def venue_bar(s: Session, bars: Bars, f: int) -> None:
 def decide(s: Session, bars: Bars, f: int, rows: Rows, t: int) -> None:
     """The chain at the bar's close: a decision row, or a guard where there is none."""
     if t == NO_ROW:
-        step_guard(s.params, s.state, bars, f, s.out)
+        step_guard(s.params, s.state, bars, f, rows, s.out)
     else:
         step_bar(s.params, s.state, bars, f, rows, t, s.out)
     step_submit(s.params, s.venue, bars, f, s.out)
@@ -92,6 +94,7 @@ class LiveRows:
     def __init__(self, market: Market, rows: Rows) -> None:
         self.params = default_params(market.timeframe_ms)
         self.stream = FeatureStream(self.params, market.symbols)
+        self.correlations = CorrelationStream(correlation_params(market.timeframe_ms), market.symbols)
         self.bars = bars_of(market)
         self.rows = rows
         self.rules = RuleParams()
@@ -112,7 +115,15 @@ class LiveRows:
         _, context, eligible = self.stream.update(bar, features=False)
         proba, available = np.empty((1, n, 4, 3), dtype=np.float32), np.empty((1, n, 4), dtype=np.bool_)
         rule_rows(self.rules, context, eligible, bar.close, proba, available)
-        return self.rows._replace(proba=proba, available=available, ctx=context, eligible=eligible)
+        c = self.correlations.update(bar.time, bar.close, bar.valid)
+        return self.rows._replace(
+            proba=proba,
+            available=available,
+            ctx=context,
+            eligible=eligible,
+            correlation=c.rows,
+            correlation_row=c.row,
+        )
 
 
 def live_all(s: Session, market: Market) -> Session:

@@ -12,6 +12,7 @@ from qt_core.engine.result import Result
 from qt_core.engine.run import run
 from qt_core.market import ROW_FIELDS, Market, make_market
 from research.data import simulate_market
+from tests.foundation import foundation
 from tests.parity.cases import CONFIGS, Case, assert_same, case_of, config_of, outcome, real_case, simulated_case
 from tests.parity.stepping import step_all
 
@@ -32,7 +33,7 @@ def test_one_compiled_signature_serves_every_number_of_symbols(n: int):
         backtest(case.market, case.tape, config_of(name), context=case.context)
     assert len(run.signatures) == 1, run.signatures
     with_detail = simulated_case(n_symbols=2, n_bars=40, detail=True)
-    backtest(with_detail.market, with_detail.tape, config_of("default"), context=with_detail.context)
+    backtest(with_detail.market, with_detail.tape, config_of("foundation"), context=with_detail.context)
     assert len(run.signatures) == 1, run.signatures
 
 
@@ -69,7 +70,7 @@ def run_of(market: Market, config: Config) -> Result:
 
 
 def assert_symbols_do_not_touch(market: Market, subset: tuple[str, ...]) -> None:
-    config = load_config(UNSHARED)
+    config = load_config(foundation(UNSHARED))
     everything, few = run_of(market, config), run_of(market.select(list(subset)), config)
     for symbol in subset:
         a, b = trades_of(everything, symbol), trades_of(few, symbol)
@@ -106,8 +107,8 @@ def renamed(market: Market, names: tuple[str, ...]) -> Market:
 def test_the_order_of_the_symbols_changes_nothing_where_no_shared_limit_binds():
     market = simulated_case().market
     names = tuple(f"R{9 - i}" for i in range(market.n_symbols))
-    a = run_of(market, load_config(UNSHARED))
-    b = run_of(renamed(market, names), load_config(UNSHARED))
+    a = run_of(market, load_config(foundation(UNSHARED)))
+    b = run_of(renamed(market, names), load_config(foundation(UNSHARED)))
     for symbol, name in zip(market.symbols, names, strict=True):
         x, y = trades_of(a, symbol), trades_of(b, name)
         assert len(x) > 3

@@ -59,7 +59,7 @@ def ground_on(root: Path | None) -> Ground:
         case = simulated_case(n_symbols=3, n_bars=260, detail=False, seed=5)
     else:
         case = case_of(load_market(REAL_SYMBOLS[:3], "1h", "2021-05-01", "2021-05-24", root=root))
-    return Ground(case, run_inputs(build_inputs(case.market), config_of("default"), 0))
+    return Ground(case, run_inputs(build_inputs(case.market), config_of("foundation"), 0))
 
 
 @pytest.fixture(params=["simulated", "real"])
@@ -214,7 +214,7 @@ def assert_named(report: LookaheadReport, leak: Leak, market: Market) -> None:
 def test_one_bar_of_look_ahead_in_one_symbol_is_caught_and_named(ground: Ground, name: str):
     leak = LEAKS[name](ground)
     near = range(leak.bar - 2, leak.bar + 6)
-    report = check_lookahead(ground.market, config_of("default"), list(near), build=leak.build, run=leak.run)
+    report = check_lookahead(ground.market, config_of("foundation"), list(near), build=leak.build, run=leak.run)
     assert_named(report, leak, ground.market)
 
 
@@ -237,7 +237,7 @@ def test_a_finer_bar_of_the_next_hour_is_caught_and_named(where: str, request: p
             leaky[row, i] = leaky[row + 1, i]
         return replace(inputs, market=replace(market, detail=replace(market.detail, close=leaky)))
 
-    report = check_lookahead(market, config_of("default"), list(range(t - 3, t + 5)), build=build)
+    report = check_lookahead(market, config_of("foundation"), list(range(t - 3, t + 5)), build=build)
     assert_named(report, Leak("detail", t, i, says="close"), market)
     assert report.cause.time_ms == market.detail.time[row]
 
@@ -246,13 +246,13 @@ def test_every_cut_finds_what_a_few_cuts_may_miss():
     on = ground_on(None)
     leak = tape_leak(on)
     market = on.market
-    every = check_lookahead(market, config_of("default"), "all", build=leak.build)
+    every = check_lookahead(market, config_of("foundation"), "all", build=leak.build)
     assert_named(every, leak, market)
     assert every.cuts == tuple(range(1, market.n_bars))
     assert every.found_in["tape"] == 1, "one bar of look-ahead in one row shows at one cut"
     assert every.cause.cut == leak.bar + 1
     away = [c for c in range(20, market.n_bars, 40) if c != leak.bar + 1]
-    assert check_lookahead(market, config_of("default"), away, build=leak.build).ok
+    assert check_lookahead(market, config_of("foundation"), away, build=leak.build).ok
 
 
 def test_a_leak_in_every_row_is_found_by_the_default_cuts():
@@ -262,7 +262,7 @@ def test_a_leak_in_every_row_is_found_by_the_default_cuts():
         values[:-1, 1, CTX_ATR_PCT] = values[1:, 1, CTX_ATR_PCT].copy()
         return inputs
 
-    report = check_lookahead(ground_on(None).market, config_of("default"), build=build)
+    report = check_lookahead(ground_on(None).market, config_of("foundation"), build=build)
     assert report.cause.stage == "features"
     assert report.found_in["features"] >= 15
     assert report.as_dict()["ok"] is False
@@ -271,4 +271,4 @@ def test_a_leak_in_every_row_is_found_by_the_default_cuts():
 @pytest.mark.parametrize("cuts", [0, [0], [260], [], "some"])
 def test_cuts_outside_the_market_are_refused(cuts: Any):
     with pytest.raises(DataError, match=r"cuts .* expected"):
-        check_lookahead(ground_on(None).market, config_of("default"), cuts)
+        check_lookahead(ground_on(None).market, config_of("foundation"), cuts)

@@ -55,7 +55,7 @@ def test_the_check_finds_nothing_in_an_honest_run(case: Case, name: str):
 
 def test_snapshots_of_the_whole_run_differ_from_bar_to_bar():
     """The comparison can fail: two cuts of the same run do not give equal bytes."""
-    s = simulated_case(n_symbols=3, n_bars=260).session(config_of("default"))
+    s = simulated_case(n_symbols=3, n_bars=260).session(config_of("foundation"))
     advance(s, 200)
     before = raw_bytes(s.state)
     advance(s, 201)

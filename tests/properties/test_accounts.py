@@ -11,6 +11,7 @@ from qt_core.config import load_config
 from qt_core.engine import backtest
 from qt_core.engine.session import advance
 from qt_core.state import N_TRADES
+from tests.foundation import foundation
 from tests.properties.binding import Met
 from tests.properties.walk import Accountant, Watcher, plain, walk
 from tests.properties.worlds import ACCOUNTS, World, accounts, seeds, worlds
@@ -68,7 +69,7 @@ def test_profit_fees_funding_and_insurance_are_the_change_of_the_wallet(met: Met
     @given(worlds(), accounts)
     def check(world: World, account: str) -> None:
         case = world.build()
-        r = backtest(case.market, case.tape, load_config(ACCOUNTS[account]), context=case.context)
+        r = backtest(case.market, case.tape, load_config(foundation(ACCOUNTS[account])), context=case.context)
         start = r.metrics["start_equity_usd"]
         parts = [r.trades[n].sum() for n in ("pnl_gross_usd", "funding_usd", "insurance_usd")]
         net = r.trades["pnl_usd"]

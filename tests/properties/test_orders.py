@@ -19,7 +19,6 @@ from qt_core.codes import (
     OP_NEW,
     TAG_ENTRY,
 )
-from qt_core.config import load_config
 from qt_core.records import DECISION_DT
 from qt_core.state import N_DECISIONS
 from tests.properties.binding import Met
@@ -141,7 +140,7 @@ def test_the_chain_opens_nothing_that_the_governor_has_not_passed(met: Met, reco
 
     @given(worlds(act=0.4))
     def check(world: World) -> None:
-        s = world.build().session(load_config(config))
+        s = world.build().session(config)
         walk(s, Stamps(s, met))
         rows = plain(s.out.decisions, DECISION_DT)[: int(s.out.n[N_DECISIONS])]
         vetoed = rows["reason"] != OK

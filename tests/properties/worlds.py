@@ -17,6 +17,7 @@ from qt_core.market import BRACKET_DT, MAX_BRACKETS, Market, default_specs, make
 from qt_core.records import DECISION_DT, TRADE_DT
 from qt_core.signal.tape import SignalTape
 from qt_core.state import N_DECISIONS, N_TRADES
+from tests.foundation import foundation
 from tests.parity.stepping import with_room
 
 HOUR_MS = 3_600_000
@@ -115,7 +116,7 @@ class Case:
     tape: SignalTape
 
     def session(self, config: Config | dict[str, Any]) -> Session:
-        config = config if isinstance(config, Config) else load_config(config)
+        config = config if isinstance(config, Config) else load_config(foundation(config))
         return with_room(open_session(self.market, self.tape, config, context=self.context), 4_000)
 
     def with_market(self, **changes: Any) -> "Case":

@@ -1,0 +1,157 @@
+"""What a person, a monitor or the policy store says: pause, halt, stop, reset, health, errors, spreads, a policy row."""
+
+from typing import Any
+
+from qt_core._jit import inner
+from qt_core.codes import (
+    BAD_HEALTH_CODE,
+    CMD_DEPTH,
+    CMD_ERROR,
+    CMD_ESS_RESET,
+    CMD_ESS_TRIP,
+    CMD_EXIT,
+    CMD_FEED,
+    CMD_HALT,
+    CMD_HEALTH,
+    CMD_OVERRIDE,
+    CMD_PAUSE,
+    CMD_POLICY,
+    CMD_RELEASE,
+    CMD_SPREAD,
+    CRITICAL,
+    ENFORCED,
+    EXIT_ORDER,
+    HEALTHY,
+    M_HEALTH,
+    M_MSC,
+    OFF,
+    OK,
+)
+from qt_core.context import msc_policy
+from qt_core.enums import T_HEALTH
+from qt_core.records import ERROR_RING, JE_ESS_RESET, JE_HEALTH, JE_POLICY
+from qt_core.risk import risk_os
+from qt_core.stages.events import cancel_entries
+from qt_core.stages.exits import request_exit
+from qt_core.stages.journal import count, log_change, tally
+
+MINUTE_MS = 60_000
+PAUSED_BY_HAND = 2
+
+
+@inner
+def errors_last_minute(state: Any, time_ms: int) -> int:
+    """System errors within the minute before ``time_ms``; the ring holds the last ERROR_RING times."""
+    recent = 0
+    for k in range(min(state.fund[0].error_count, ERROR_RING)):
+        if time_ms - state.memory[0].error_ms[k] < MINUTE_MS:
+            recent += 1
+    return recent
+
+
+@inner
+def on_error(p: Any, state: Any, time_ms: int, out: Any) -> None:
+    """A system error: more than the limit within any minute halts."""
+    fund = state.fund[0]
+    state.memory[0].error_ms[fund.error_count % ERROR_RING] = time_ms
+    fund.error_count += 1
+    if p.risk.mode == ENFORCED and risk_os.error_burst(p.risk, errors_last_minute(state, time_ms)):
+        fund.halted = 1
+        cancel_entries(state, time_ms, out)
+
+
+@inner
+def reset_stop(state: Any, now_ms: int, reason: int, out: Any) -> None:
+    """Unlatch the emergency stop: the peak is taken anew, and the time latched is booked."""
+    fund = state.fund[0]
+    if fund.ess_latched == 0:
+        return
+    log_change(out, now_ms, 0, JE_ESS_RESET, reason, 0, 0.0, float(fund.ess_latched), 0)
+    fund.ess_time_ms += now_ms - fund.ess_since_ms
+    fund.ess_latched = 0
+    fund.ess_peak_usd = fund.equity_usd
+    fund.ess_drawdown = 0.0
+    fund.manual_stop = 0
+    fund.ess_missing = 0
+
+
+@inner
+def _release(fund: Any) -> None:
+    """End pause and halt; the day's drawdown counts anew from here, or the next bar would pause again."""
+    fund.paused = 0
+    fund.halted = 0
+    fund.day_start_equity_usd = fund.equity_usd
+    fund.day_drawdown = 0.0
+
+
+@inner
+def _hear_health(p: Any, state: Any, e: Any, out: Any) -> None:
+    """Module 15's verdict; a code that is none counts as CRITICAL."""
+    fund = state.fund[0]
+    health = e.reason
+    if health < HEALTHY or health > CRITICAL:
+        count(out, M_HEALTH, BAD_HEALTH_CODE)
+        health = CRITICAL
+    tally(out, T_HEALTH, health)
+    if p.health.mode != ENFORCED:
+        if p.health.mode != OFF:
+            count(out, M_HEALTH, OK)
+        return
+    if health != fund.health:
+        log_change(out, e.time_ms, 0, JE_HEALTH, 0, 0, float(health), float(fund.health), 0)
+    fund.health = health
+
+
+@inner
+def _hear_policy(p: Any, state: Any, e: Any, out: Any) -> None:
+    """A policy row from outside: mode ``reason``, max risk ``value``, max positions ``qty``, least confidence ``price``,
+    strategies ``seq`` (bits). A row out of range is refused and counted.
+    """
+    fund = state.fund[0]
+    reason = msc_policy.check_row(p.msc, float(e.reason), e.value, e.qty, e.price, float(e.seq))
+    count(out, M_MSC, reason)
+    if reason != OK:
+        return
+    log_change(out, e.time_ms, 0, JE_POLICY, 0, 0, float(e.reason), float(fund.policy_mode), e.seq)
+    fund.policy_mode = e.reason
+    fund.policy_max_risk = e.value
+    fund.policy_max_positions = int(e.qty)
+    fund.policy_min_confidence = e.price
+    fund.policy_allowed = e.seq
+    fund.policy_outside = 1
+
+
+@inner
+def on_command(p: Any, state: Any, e: Any, out: Any) -> None:
+    """Apply one command."""
+    fund = state.fund[0]
+    kind = e.command
+    if kind == CMD_PAUSE:
+        fund.paused = PAUSED_BY_HAND
+        cancel_entries(state, e.time_ms, out)
+    elif kind == CMD_HALT:
+        fund.halted = 1
+        cancel_entries(state, e.time_ms, out)
+    elif kind == CMD_RELEASE:
+        _release(fund)
+    elif kind == CMD_OVERRIDE:
+        state.symbol[e.symbol].override = 1
+    elif kind == CMD_HEALTH:
+        _hear_health(p, state, e, out)
+    elif kind == CMD_EXIT:
+        request_exit(state, e.symbol, EXIT_ORDER, e.time_ms, out)
+    elif kind == CMD_ERROR:
+        on_error(p, state, e.time_ms, out)
+    elif kind == CMD_ESS_TRIP:
+        fund.manual_stop = 1
+    elif kind == CMD_ESS_RESET:
+        reset_stop(state, e.time_ms, e.reason, out)
+    elif kind == CMD_POLICY:
+        _hear_policy(p, state, e, out)
+    elif kind == CMD_SPREAD:
+        state.symbol[e.symbol].spread = e.value
+        fund.crossed = 1 if e.value < 0.0 else 0
+    elif kind == CMD_DEPTH:
+        state.symbol[e.symbol].depth_usd = e.value
+    elif kind == CMD_FEED:
+        fund.ess_missing = e.reason

@@ -1,0 +1,314 @@
+"""Module 12's records: every actionable prediction of each model waits for its outcome, traded or not (SPEC section 3).
+
+A label is kept per symbol, bar and side, with the confidence of each model that said so. Its symbol's watch levels say
+when a bar can end one at all. Daily sums and their windows are laid out in ``state.State``.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from qt_core._jit import inner
+from qt_core.codes import (
+    BIASED,
+    CTX_ATR_PCT,
+    CTX_ATR_PCTILE,
+    ENFORCED,
+    LABEL_SLOTS,
+    M_SUPERVISOR,
+    MODEL_DISABLED,
+    OFF,
+    PX_CLOSE,
+    PX_HIGH,
+    PX_LOW,
+    TPSL_NONE,
+    UNRELIABLE,
+)
+from qt_core.context import regime
+from qt_core.numerics import is_finite
+from qt_core.position import dynamic_tpsl
+from qt_core.records import (
+    B_HITS,
+    B_HOLD,
+    B_LONG,
+    B_N,
+    B_SHORT,
+    B_SUM_R,
+    B_WINS,
+    BUCKET,
+    CELL_CONF,
+    CELL_HITS,
+    CELL_N,
+    CELLS,
+    DAYS,
+    JE_SUPERVISOR,
+)
+from qt_core.signal import supervisor, trading_engine
+from qt_core.stages.journal import count, log_change
+from qt_core.state import LABELS
+
+DAY_MS = 86_400_000
+NEVER = np.int64(9223372036854775807)
+LONG_WINDOW, RECENT_WINDOW = 0, 1
+
+
+@inner
+def _add(state: Any, day: int, m: int, column: int, x: float) -> None:
+    """Add to a day's sum of model ``m`` and to both windows (today lies in both)."""
+    state.memory[0].buckets[supervisor.slot(day), m, column] += x
+    state.memory[0].totals[LONG_WINDOW, m, column] += x
+    state.memory[0].totals[RECENT_WINDOW, m, column] += x
+
+
+@inner
+def _book(state: Any, day: int, m: int, confidence: float, o: Any) -> None:
+    """One outcome of model ``m``."""
+    _add(state, day, m, B_N, 1.0)
+    _add(state, day, m, B_WINS, float(o.win))
+    _add(state, day, m, B_HITS, float(o.hit))
+    _add(state, day, m, B_SUM_R, o.r)
+    c = supervisor.cell(confidence)
+    k = supervisor.slot(day)
+    state.memory[0].histogram[k, CELL_N, m, c] += 1.0
+    state.memory[0].histogram[k, CELL_HITS, m, c] += o.hit
+    state.memory[0].histogram[k, CELL_CONF, m, c] += confidence
+    state.memory[0].cell_n[m, c] += 1.0
+    state.memory[0].cell_hits[m, c] += o.hit
+    state.memory[0].cell_conf[m, c] += confidence
+    state.memory[0].fresh[m] += 1
+
+
+@inner
+def _resolved(p: Any, state: Any, bars: Any, f: int, i: int, k: int, now_ms: int, day: int) -> bool:
+    """Try label ``k`` of symbol ``i`` on bar ``f``; True where it is over (and booked)."""
+    x = state.labels[i, k]
+    expired = now_ms >= x.expire_ms
+    high, low, close = np.nan, np.nan, np.nan
+    if bars.valid[f, i]:
+        high, low, close = bars.px[f, i, PX_HIGH], bars.px[f, i, PX_LOW], bars.px[f, i, PX_CLOSE]
+    o = supervisor.resolve(p.supervisor, x.side, x.close, x.d, high, low, close, expired)
+    if o.done == supervisor.PENDING:
+        return expired  # without a bar to judge by, an old one is dropped
+    if o.done == supervisor.RESOLVED:
+        for m in range(4):
+            confidence = x.conf_0 if m == 0 else x.conf_1 if m == 1 else x.conf_2 if m == 2 else x.conf_3
+            if confidence > 0.0:
+                _book(state, day, m, confidence, o)
+    return True
+
+
+@inner
+def refresh_label_watch(state: Any, i: int) -> None:
+    """Levels within which no label of the symbol can end."""
+    w = state.watch[i]
+    high, low, expire = np.inf, -np.inf, NEVER
+    for k in range(w.n):
+        x = state.labels[i, k]
+        high = min(high, max(x.win_price, x.stop_price))
+        low = max(low, min(x.win_price, x.stop_price))
+        expire = min(expire, x.expire_ms)
+    w.high = high
+    w.low = low
+    w.expire_ms = expire
+
+
+@inner
+def _resolve_symbol(p: Any, state: Any, bars: Any, f: int, i: int, now_ms: int) -> None:
+    """Try every label of a symbol; the others move up, in order."""
+    w = state.watch[i]
+    kept = 0
+    day = now_ms // DAY_MS
+    for k in range(w.n):
+        if _resolved(p, state, bars, f, i, k, now_ms, day):
+            continue
+        if kept != k:
+            state.labels[i, kept] = state.labels[i, k]
+        kept += 1
+    w.n = kept
+    refresh_label_watch(state, i)
+
+
+@inner
+def roll_buckets(p: Any, state: Any, now_ms: int) -> None:
+    """A new UTC day: clear its slot, take the day that leaves off the cells, sum the windows anew."""
+    fund = state.fund[0]
+    today = now_ms // DAY_MS
+    if today == fund.bucket_day:
+        return
+    first = fund.bucket_day + 1 if fund.bucket_day > today - DAYS else today - DAYS + 1
+    for day in range(first, today + 1):
+        k = supervisor.slot(day)
+        gone = supervisor.slot(day - p.supervisor.window_days)
+        for m in range(4):
+            for c in range(CELLS):
+                state.memory[0].cell_n[m, c] -= state.memory[0].histogram[gone, CELL_N, m, c]
+                state.memory[0].cell_hits[m, c] -= state.memory[0].histogram[gone, CELL_HITS, m, c]
+                state.memory[0].cell_conf[m, c] -= state.memory[0].histogram[gone, CELL_CONF, m, c]
+                state.memory[0].histogram[gone, CELL_N, m, c] = 0.0
+                state.memory[0].histogram[gone, CELL_HITS, m, c] = 0.0
+                state.memory[0].histogram[gone, CELL_CONF, m, c] = 0.0
+            for b in range(BUCKET):
+                state.memory[0].buckets[k, m, b] = 0.0
+    fund.bucket_day = today
+    _sum_windows(p, state, today)
+
+
+@inner
+def _sum_windows(p: Any, state: Any, today: int) -> None:
+    for m in range(4):
+        for b in range(BUCKET):
+            long_sum = 0.0
+            recent_sum = 0.0
+            for age in range(p.supervisor.window_days):
+                x = state.memory[0].buckets[supervisor.slot(today - age), m, b]
+                long_sum += x
+                if age < p.supervisor.recent_days:
+                    recent_sum += x
+            state.memory[0].totals[LONG_WINDOW, m, b] = long_sum
+            state.memory[0].totals[RECENT_WINDOW, m, b] = recent_sum
+
+
+@inner
+def resolve_labels(p: Any, state: Any, bars: Any, f: int, now_ms: int) -> None:
+    """At every close: labels that this bar ends are booked."""
+    if p.supervisor.mode == OFF:
+        return
+    roll_buckets(p, state, now_ms)
+    for i in range(state.symbol.shape[0]):
+        w = state.watch[i]
+        if w.n == 0:
+            continue
+        if now_ms >= w.expire_ms or (
+            bars.valid[f, i] and (bars.px[f, i, PX_HIGH] >= w.high or bars.px[f, i, PX_LOW] <= w.low)
+        ):
+            _resolve_symbol(p, state, bars, f, i, now_ms)
+
+
+@inner
+def _add_label(
+    p: Any, state: Any, i: int, side: int, close: float, d: float, now_ms: int, decision_ms: int, conf: Any, out: Any
+) -> None:
+    w = state.watch[i]
+    if w.n >= LABELS:
+        count(out, M_SUPERVISOR, LABEL_SLOTS)
+        return
+    b = supervisor.label_barriers(p.supervisor, side, close, d)
+    x = state.labels[i, w.n]
+    w.n += 1
+    x.side = side
+    x.close = close
+    x.d = d
+    x.win_price = b.win_price
+    x.stop_price = b.stop_price
+    x.time_ms = now_ms
+    x.expire_ms = now_ms + p.supervisor.horizon_bars * decision_ms
+    x.conf_0 = conf[0]
+    x.conf_1 = conf[1]
+    x.conf_2 = conf[2]
+    x.conf_3 = conf[3]
+    w.high = min(w.high, max(x.win_price, x.stop_price))
+    w.low = max(w.low, min(x.win_price, x.stop_price))
+    w.expire_ms = min(w.expire_ms, x.expire_ms)
+
+
+@inner
+def note_predictions(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i: int, now_ms: int, out: Any) -> None:
+    """What each model says of a symbol at this close: counted, and kept as a label where it acts."""
+    day = now_ms // DAY_MS
+    b0, b1, b2, b3 = 0.0, 0.0, 0.0, 0.0
+    s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+    for m in range(4):
+        if not rows.available[t, i, m]:
+            continue
+        ps, ph = float(rows.proba[t, i, m, 0]), float(rows.proba[t, i, m, 1])
+        pb = float(rows.proba[t, i, m, 2])
+        side = trading_engine.actionable(p.engine, p.ensemble, ps, ph, pb)
+        _add(state, day, m, B_HOLD if side == 0 else B_LONG if side > 0 else B_SHORT, 1.0)
+        buy = pb if side > 0 else 0.0
+        sell = ps if side < 0 else 0.0
+        if m == 0:
+            b0, s0 = buy, sell
+        elif m == 1:
+            b1, s1 = buy, sell
+        elif m == 2:
+            b2, s2 = buy, sell
+        else:
+            b3, s3 = buy, sell
+    if b0 + b1 + b2 + b3 + s0 + s1 + s2 + s3 == 0.0 or not bars.valid[f, i]:
+        return
+    close = bars.px[f, i, PX_CLOSE]
+    vol = regime.volatility_class(p.regime, rows.ctx[t, i, CTX_ATR_PCTILE])
+    d = dynamic_tpsl.measured(p.tpsl, rows.ctx[t, i, CTX_ATR_PCT], vol, TPSL_NONE).sl_fraction
+    if not is_finite(close) or not d > 0.0:
+        return
+    if b0 + b1 + b2 + b3 > 0.0:
+        _add_label(p, state, i, 1, close, d, now_ms, bars.decision_ms, (b0, b1, b2, b3), out)
+    if s0 + s1 + s2 + s3 > 0.0:
+        _add_label(p, state, i, -1, close, d, now_ms, bars.decision_ms, (s0, s1, s2, s3), out)
+
+
+@inner
+def _calibrate(p: Any, state: Any, now_ms: int) -> None:
+    """Calibration of the models with enough new outcomes, and of all once a day."""
+    fund = state.fund[0]
+    daily = now_ms - fund.calibration_last_ms >= DAY_MS
+    if daily:
+        fund.calibration_last_ms = now_ms
+    for m in range(4):
+        if state.memory[0].fresh[m] >= p.chain.calibration_refresh or (daily and state.memory[0].fresh[m] > 0):
+            error = supervisor.ece(
+                p.supervisor, state.memory[0].cell_n, state.memory[0].cell_hits, state.memory[0].cell_conf, m
+            )
+            state.memory[0].calibration[m] = supervisor.calibration(p.supervisor, error)
+            state.memory[0].fresh[m] = 0
+
+
+@inner
+def _judge(p: Any, state: Any, m: int, now_ms: int, out: Any) -> int:
+    """Judge one model; 1 where it is not reliable."""
+    a, b = LONG_WINDOW, RECENT_WINDOW
+    x = state.memory[0].totals
+    v = supervisor.judge(
+        p.supervisor,
+        int(x[a, m, B_N]),
+        int(x[a, m, B_WINS]),
+        x[a, m, B_SUM_R],
+        state.memory[0].calibration[m],
+        int(x[a, m, B_LONG]),
+        int(x[a, m, B_SHORT]),
+        int(x[a, m, B_HOLD]),
+        int(x[b, m, B_N]),
+        int(x[b, m, B_WINS]),
+        x[b, m, B_SUM_R],
+    )
+    if v.disable != 0:
+        count(out, M_SUPERVISOR, MODEL_DISABLED)
+    if v.reliable == 0:
+        count(out, M_SUPERVISOR, UNRELIABLE)
+    if v.biased != 0:
+        count(out, M_SUPERVISOR, BIASED)
+    if v.factor != state.memory[0].factors[m]:
+        log_change(out, now_ms, 0, JE_SUPERVISOR, UNRELIABLE, 0, v.factor, state.memory[0].factors[m], m)
+    state.memory[0].factors[m] = v.factor
+    return 1 - v.reliable
+
+
+@inner
+def supervise(p: Any, state: Any, now_ms: int, out: Any) -> None:
+    """Every 30 minutes: judge the models; where ENFORCED, weigh them by their factors."""
+    fund = state.fund[0]
+    q = p.supervisor
+    if q.mode == OFF or not supervisor.due(q, now_ms, fund.supervisor_last_ms):
+        return
+    fund.supervisor_last_ms = now_ms
+    _calibrate(p, state, now_ms)
+    unreliable = 0
+    for m in range(4):
+        unreliable += _judge(p, state, m, now_ms, out)
+    fund.unreliable = unreliable
+    if q.mode == ENFORCED:
+        w = supervisor.weights(q, state.memory[0].base_weights, state.memory[0].factors)
+        state.weights[0] = w.xgb
+        state.weights[1] = w.lgbm
+        state.weights[2] = w.nhits
+        state.weights[3] = w.patchtst
