@@ -19,8 +19,13 @@ from qt_core.position import dynamic_tpsl
 from qt_core.risk import risk_os, safety_governor
 from qt_core.signal import ensemble, rules
 from qt_core.state import records
+from tests.parity import kernels_context, kernels_position, kernels_selection, kernels_signal
 
-MODULES = (ensemble, regime, dynamic_tpsl, risk_os, safety_governor, ledger, rules, numerics, rng)
+MORE = (kernels_context, kernels_position, kernels_selection, kernels_signal)  # tables of their own, one a family
+MODULES = (
+    ensemble, regime, dynamic_tpsl, risk_os, safety_governor, ledger, rules, numerics, rng,
+    *(module for table in MORE for module in table.MODULES),
+)  # fmt: skip
 Draw = np.random.Generator
 N = 120  # inputs per kernel
 NAN_SHARE = 0.05
@@ -77,6 +82,7 @@ def _tpsl(g: Draw) -> Iterator[tuple[str, Any]]:
     d = dynamic_tpsl.distances(p, atr, int(g.integers(3)), int(g.integers(4)))
     yield "dynamic_tpsl.distances", d
     yield "dynamic_tpsl.measured", dynamic_tpsl.measured(p, atr, int(g.integers(3)), int(g.integers(4)))
+    yield "dynamic_tpsl.shaped", dynamic_tpsl.shaped(p, d, float(g.uniform(0.5, 1.5)), float(g.uniform(0.5, 1.5)))
     yield "dynamic_tpsl.trails", (dynamic_tpsl.trails(p),)
     side, entry, tick = _side(g), float(g.uniform(0.5, 5e4)), _tick(g)
     stop = dynamic_tpsl.stop_price(side, entry, d.sl_fraction, tick)
@@ -193,7 +199,10 @@ def _numerics(g: Draw) -> Iterator[tuple[str, Any]]:
     yield "rng.draw", (rng.draw(word, np.uint64(7), int(g.integers(0, 2**40)), int(g.integers(5))),)
 
 
-PARTS = (_ensemble, _regime, _tpsl, _risk, _governor, _ledger, _rules, _numerics)
+PARTS = (
+    _ensemble, _regime, _tpsl, _risk, _governor, _ledger, _rules, _numerics,
+    *(table.entries for table in MORE),
+)  # fmt: skip
 
 
 def kernel_table(seed: int = 0) -> dict[str, np.ndarray]:
