@@ -32,6 +32,7 @@ from qt_core.stages.portfolio import balance_step
 from qt_core.stages.ranking import rank_all
 from qt_core.stages.safety import hfos_step, stop_step
 from qt_core.stages.signals import collect
+from qt_core.state import N_CLOSED
 
 
 class ChainParams(NamedTuple):
@@ -45,6 +46,7 @@ class ChainParams(NamedTuple):
     journal_top: int = 0  # further candidates journalled as NOT_SELECTED
     entry_work_bars: int = 3  # decision bars an entry order may work before what is left of it is cancelled
     recent_trades: int = 20  # trades whose mean R is the performance (19, 7, MSC)
+    record_ms: int = 259_200_000  # the recent record (streak, mean R) counts for 7, 19 and MSC this long after a close
     recent_weight: float = 0.2  # weight of a symbol's last trade in its recent R (22)
     calibration_refresh: int = 25  # outcomes after which a model's calibration is computed again (12)
     taker_fee: float = 0.0005  # costs the chain reckons with; config copies them from the venue
@@ -60,6 +62,7 @@ CHAIN_BOUNDS = {
     "journal_top": (0, 32),
     "entry_work_bars": (1, 1000),
     "recent_trades": (1, 64),
+    "record_ms": (0, 31_536_000_000),
     "recent_weight": (0.0, 1.0),
     "calibration_refresh": (1, 1_000_000),
 }
@@ -109,8 +112,16 @@ class Rows(NamedTuple):
 
 
 @inner
+def note_bar(state: Any, out: Any) -> None:
+    """The journal names the bar by how many have closed before."""
+    fund = state.fund[0]
+    out.n[N_CLOSED] = fund.n_bars + fund.n_guards
+
+
+@inner
 def on_event(p: Any, state: Any, event: Any, out: Any) -> None:
     """Apply one event; requests it causes are appended to ``out``."""
+    note_bar(state, out)
     e = event[0]
     kind = e.kind
     if kind in (EV_FILL, EV_LIQUIDATION):
@@ -138,6 +149,7 @@ def stop_entries(state: Any, now_ms: int, out: Any) -> None:
 def on_close(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) -> None:
     """``on_bar`` where ``t >= 0``, ``on_guard`` where not: one body, so that the compiled loop holds it once."""
     now_ms = bars.time[f] + bars.bar_ms
+    note_bar(state, out)
     account_step(p, state, bars, f, now_ms)
     stop_step(p, state, bars, f, now_ms, out)
     hfos_step(p, state, now_ms, out)

@@ -64,7 +64,7 @@ FUND_DT = _record(
     "intelligence_last_ms amplification_last_ms "
     "supervisor_last_ms calibration_last_ms bucket_day unreliable disabled "
     "trained_ms trigger_last_ms regime_since_ms regime_candidate regime_trained "
-    "n_trades n_wins n_recent sizer_updates strategy_updates",
+    "n_trades n_wins n_recent last_close_ms sizer_updates strategy_updates",
     "digest seed",
 )
 
@@ -112,19 +112,41 @@ DECISION_DT = _record(
     "caution agreement n_correlated exposure_class tier",
 )
 
-# Journal: what happened after the decision (fills, stop moves, funding ...), one row each.
+# Journal: what happened after the decision (fills, stop moves, funding ...), one row each. `bar`: bars closed before.
 # `value` / `old_value`: of a fill its slippage (USD, > 0 is worse) and the price without it; of a funding settlement
 # the amount received (USD) and the rate; of a moved stop the new and the old trigger.
 JOURNAL_EVENT_DT = _record(
     "qty price fee_usd realised_usd value old_value",
-    "time_ms symbol kind tag reason seq trade_id",
+    "time_ms symbol kind tag reason seq trade_id bar",
 )
 # Of the kinds below `value` / `old_value` are the new and the old number (mode, class, Q ...), `reason` why.
 # Journal-only kinds, beside the EV_ codes:
 JE_STOP_MOVED, JE_CLASS, JE_LADDER, JE_LET_RUN, JE_SCALE_IN, JE_EXIT, JE_REDUCE = range(20, 27)
 JE_Q_SIZE, JE_Q_STRATEGY, JE_NOT_LEARNED = range(27, 30)  # seq: cell of the table; qty: reward; price: alpha
 JE_HFOS, JE_ORCHESTRATOR, JE_POLICY, JE_ESS_LATCH, JE_ESS_RESET, JE_RETRAIN, JE_SUPERVISOR, JE_HEALTH = range(30, 38)
-JE_PROTECT, JE_RETRY, JE_PAUSE = range(38, 41)
+JE_PROTECT, JE_RETRY = range(38, 40)
+JE_NAMES = {
+    JE_STOP_MOVED: "stop_moved",
+    JE_CLASS: "class",
+    JE_LADDER: "ladder",
+    JE_LET_RUN: "let_run",
+    JE_SCALE_IN: "scale_in",
+    JE_EXIT: "exit",
+    JE_REDUCE: "reduce",
+    JE_Q_SIZE: "q_size",
+    JE_Q_STRATEGY: "q_strategy",
+    JE_NOT_LEARNED: "not_learned",
+    JE_HFOS: "risk_mode",
+    JE_ORCHESTRATOR: "orchestrator",
+    JE_POLICY: "policy",
+    JE_ESS_LATCH: "emergency_stop",
+    JE_ESS_RESET: "reset",
+    JE_RETRAIN: "retrain",
+    JE_SUPERVISOR: "supervisor",
+    JE_HEALTH: "health",
+    JE_PROTECT: "protect",
+    JE_RETRY: "retry",
+}
 
 # One row per decision bar.
 CURVE_DT = _record("equity_usd wallet_usd margin_usd unrealised_usd exposure_usd", "time_ms n_open")

@@ -70,12 +70,12 @@ class Out(NamedTuple):
     order: Array  # int64 [CANDIDATE_CAP], rows of ``candidates`` by rank
     scratch: Array  # float64 [N], one number per symbol or position
     picked: Array  # int64 [N], one count or index per symbol or position
-    n: Array  # int64 [8], see N_* below
+    n: Array  # int64 [16], see N_* below
     bits_f: Array  # float64 [1], same memory as bits_u: the bits of a float for the digest
     bits_u: Array  # uint64 [1]
 
 
-N_REQUESTS, N_TRADES, N_DECISIONS, N_EVENTS, KEEP_TRADES, KEEP_DECISIONS, KEEP_EVENTS, N_CANDIDATES = range(8)
+N_REQUESTS, N_TRADES, N_DECISIONS, N_EVENTS, KEEP_TRADES, KEEP_DECISIONS, KEEP_EVENTS, N_CANDIDATES, N_CLOSED = range(9)
 
 STATE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]], ...] = (
     ("fund", rec.FUND_DT, lambda n: (1,)),
@@ -189,6 +189,7 @@ def make_state(
     fund, symbol = state.fund, state.symbol
     set_equity(state, initial_equity_usd)
     fund["next_day_ms"][0] = -1  # unknown until the first bar
+    fund["last_close_ms"][0] = NEVER_RAN_MS
     for name in fund.dtype.names or ():
         if name.endswith("_last_ms"):
             fund[name][0] = NEVER_RAN_MS
@@ -252,7 +253,7 @@ def make_out(
 ) -> Out:
     """Scratch and journal with room for the given numbers of rows; ``keep`` = (trades, decisions, events)."""
     bits = np.zeros(1)
-    n = np.zeros(8, dtype=np.int64)
+    n = np.zeros(16, dtype=np.int64)
     n[KEEP_TRADES], n[KEEP_DECISIONS], n[KEEP_EVENTS] = keep
     return Out(
         requests=records(np.zeros(requests_room(n_symbols), rec.REQUEST_DT)),

@@ -61,8 +61,8 @@ class Params(NamedTuple):
     scale_cautious: float = 0.75
     scale_defensive: float = 0.5
     scale_emergency: float = 0.0
-    min_confidence_cautious: float = 0.50  # conservative predictions: probability; NORMAL asks for none
-    min_confidence_defensive: float = 0.55  # DEFENSIVE and EMERGENCY
+    min_confidence_cautious: float = 0.47  # conservative predictions: probability; NORMAL asks for none
+    min_confidence_defensive: float = 0.50  # DEFENSIVE and EMERGENCY
     reduce_on_drawdown: float = 0.5  # fraction of every position, once, on entering EMERGENCY by drawdown
     reduce_on_exposure: float = 0.25  # fraction of every position while exposure >= exposure_defensive
 

@@ -48,7 +48,7 @@ class Params(NamedTuple):
     max_positions_defensive: int = 10
     max_positions_normal: int = 30
     max_positions_aggressive: int = 50
-    min_confidence_defensive: float = 0.55  # probability
+    min_confidence_defensive: float = 0.50  # probability
     min_confidence_normal: float = 0.45
     min_confidence_aggressive: float = 0.45
     scale_defensive: float = 0.5  # factor on sizes

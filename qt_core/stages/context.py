@@ -34,7 +34,7 @@ from qt_core.enums import (
 )
 from qt_core.records import B_N, B_WINS, JE_POLICY, JE_RETRAIN, RECENT, STRATEGIES
 from qt_core.stages.journal import log_change, tally
-from qt_core.stages.safety import due
+from qt_core.stages.safety import due, recent_count
 
 DAY_MS = 86_400_000
 
@@ -121,7 +121,7 @@ def policy_step(p: Any, state: Any, now_ms: int, out: Any) -> None:
         if a.banned_now != 0:
             state.memory[0].strategy_n[k] = 0  # its record begins anew
         allowed |= (1 << k) if a.allowed != 0 else 0
-    n = min(fund.n_recent, p.chain.recent_trades)
+    n = recent_count(p, fund)
     mean_r = fund.sum_recent_r / n if n > 0 else 0.0
     d = msc_policy.decide(m, fund.ess_drawdown, n, mean_r, fund.market_vol)
     tally(out, T_POLICY, d.mode)

@@ -6,7 +6,16 @@ import numpy as np
 
 from qt_core._jit import inner
 from qt_core.rng import mix
-from qt_core.state import KEEP_DECISIONS, KEEP_EVENTS, KEEP_TRADES, N_DECISIONS, N_EVENTS, N_REQUESTS, N_TRADES
+from qt_core.state import (
+    KEEP_DECISIONS,
+    KEEP_EVENTS,
+    KEEP_TRADES,
+    N_CLOSED,
+    N_DECISIONS,
+    N_EVENTS,
+    N_REQUESTS,
+    N_TRADES,
+)
 
 _K1 = np.uint64(0x9E3779B97F4A7C15)  # odd constants: golden ratio, and primes of the xxHash family
 _K2 = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -91,6 +100,7 @@ def log_event(
     e.realised_usd = 0.0
     e.value = 0.0
     e.old_value = 0.0
+    e.bar = out.n[N_CLOSED]
     out.n[N_EVENTS] = row + 1
     return int(row)
 

@@ -67,6 +67,7 @@ def _remember(p: Any, state: Any, s: Any, t: Any) -> None:
     won = 1 if t.pnl_usd > 0.0 else 0
     fund.n_trades += 1
     fund.n_wins += won
+    fund.last_close_ms = t.exit_ms
     if r > 0.0:
         fund.sum_win_r += r
     else:

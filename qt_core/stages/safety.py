@@ -43,9 +43,20 @@ def exposure_of(p: Any, fund: Any) -> float:
 
 @inner
 def performance_of(p: Any, fund: Any) -> int:
-    """Performance class of the last trades."""
-    n = min(fund.n_recent, p.chain.recent_trades)
-    return rl_sizer.performance_class(p.sizer, fund.n_recent, n, fund.sum_recent_r)
+    """Performance class of the last trades; neutral where the record is old."""
+    n = recent_count(p, fund)
+    return rl_sizer.performance_class(p.sizer, fund.n_recent if n > 0 else 0, n, fund.sum_recent_r)
+
+
+@inner
+def recent_count(p: Any, fund: Any) -> int:
+    """Trades of the recent record: none once the last close lies too far back.
+
+    Without this a record that stops entries would stand for ever: no trade, no new record (docs/modules.md, "Recovery").
+    """
+    if fund.now_ms - fund.last_close_ms > p.chain.record_ms:
+        return 0
+    return min(fund.n_recent, p.chain.recent_trades)
 
 
 @inner
@@ -138,9 +149,9 @@ def hfos_step(p: Any, state: Any, now_ms: int, out: Any) -> None:
         return
     fund.hfos_last_ms = now_ms
     x = hedgefund_os.Inputs(
-        fund.ess_drawdown,
+        fund.day_drawdown,  # the day's alone: a fall over days is the emergency stop's and the policy's business
         fund.day_drawdown,
-        fund.losing_streak,
+        fund.losing_streak if recent_count(p, fund) > 0 else 0,
         health_of(p, fund),
         1 if fund.ess_latched != ESS_NONE else 0,
         fund.unreliable if p.supervisor.mode >= ADVISORY else 0,  # one that only observes binds nobody

@@ -17,11 +17,23 @@ from qt_core.engine.session import prepare_bars
 from qt_core.features.context import ChainContext
 from qt_core.features.frame import FeatureFrame
 from qt_core.market import ROW_FIELDS, Market, utc_text
-from qt_core.records import CURVE_DT, DECISION_DT, JE_STOP_MOVED, JOURNAL_EVENT_DT, TRADE_DT
+from qt_core.records import (
+    CURVE_DT,
+    DECISION_DT,
+    JE_CLASS,
+    JE_EXIT,
+    JE_LADDER,
+    JE_LET_RUN,
+    JE_NAMES,
+    JE_STOP_MOVED,
+    JOURNAL_EVENT_DT,
+    TRADE_DT,
+)
 from qt_core.signal.rules import RULE_NAMES
 from qt_core.signal.tape import SignalTape
 
 Array = npt.NDArray[Any]
+AT_CLOSE = (JE_STOP_MOVED, JE_CLASS, JE_EXIT, JE_LADDER, JE_LET_RUN)  # decided at a bar's close
 
 # In the order in which a bar makes them: of two differences at one time the earlier stage is the cause.
 STAGES = ("market", "detail", "funding", "fills", "features", "eligibility", "tape", "decisions", "account")
@@ -173,16 +185,17 @@ def result_differences(full: Result, head: Result, market: Market, cut: int) -> 
     end_ms = int(market.time[cut - 1]) + market.timeframe_ms
     for table in (
         _Rows("decisions", "decision", full.decisions, head.decisions, "time_ms", DECISION_DT, end_ms + 1),
-        _Rows("fills", "event", _until(full.events, end_ms), head.events, "time_ms", JOURNAL_EVENT_DT, end_ms + 1),
+        _Rows("fills", "event", _until(full.events, head), head.events, "time_ms", JOURNAL_EVENT_DT, end_ms + 1),
         _Rows("fills", "trade", full.trades, head.trades, "exit_ms", TRADE_DT, end_ms),
         _Rows("account", "curve", full.curve[:cut], head.curve, "time_ms", CURVE_DT, end_ms + 1),
     ):
         yield from table.first_difference(market, cut)
 
 
-def _until(events: Array, end_ms: int) -> Array:
-    """Events before ``end_ms``, and those of the close itself: a stop moved then, everything else is the next bar's."""
-    return events[(events["time_ms"] < end_ms) | ((events["time_ms"] == end_ms) & (events["kind"] == JE_STOP_MOVED))]
+def _until(events: Array, head: Result) -> Array:
+    """Events of the bars that the head has closed; a fill at the next open bears the same time as the last close."""
+    fund = head.state.fund
+    return events[events["bar"] < int(fund["n_bars"][0] + fund["n_guards"][0])]
 
 
 @dataclass(frozen=True)
@@ -227,7 +240,7 @@ class _Rows:
         if self.what != "event":
             return ""
         kind = int(row["kind"])
-        return " stop moved" if kind == JE_STOP_MOVED else f" {EVENT_NAMES[kind]}"
+        return f" {EVENT_NAMES[kind] if kind < len(EVENT_NAMES) else JE_NAMES[kind].replace('_', ' ')}"
 
     def _difference(self, market: Market, cut: int, row: Any, what: str, a: str, b: str) -> Difference:
         time = int(row[self.time_field])
@@ -235,6 +248,6 @@ class _Rows:
         stage, closes = self.stage, self.what in ("decision", "curve")
         if self.what == "event" and int(row["kind"]) == EV_FUNDING:
             stage = "funding"
-        if self.what == "event" and int(row["kind"]) == JE_STOP_MOVED:
+        if self.what == "event" and int(row["kind"]) in AT_CLOSE:
             stage, closes = "decisions", True
         return Difference(stage, what, _bar_of(market, time - closes), time, symbol, a, b, cut)

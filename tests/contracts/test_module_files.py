@@ -191,7 +191,7 @@ def test_buffers_hold_eight_byte_fields_and_do_not_depend_on_n(kind):
     for n in (1, 7):
         for view in state.buffer_of(kind, n):
             fields = view.dtype.fields.values() if view.dtype.names else [(view.dtype, 0)]
-            assert {f[0].itemsize for f in fields} == {8}
+            assert {f[0].base.itemsize for f in fields} == {8}
             assert view.flags.c_contiguous
             assert view.ctypes.data % 8 == 0
     a, b = state.buffer_of(kind, 1), state.buffer_of(kind, 37)

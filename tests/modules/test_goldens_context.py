@@ -56,7 +56,7 @@ def test_the_most_restrictive_directive_wins_and_is_named(changes: dict[str, flo
     out = hfos(**changes)
     assert (out.risk_mode, out.by) == (mode, by)
     assert (out.scale, out.allow) == ((1.0, 0.75, 0.5, 0.0)[mode], int(mode != c.RISK_EMERGENCY))
-    assert out.min_confidence == (0.0, 0.50, 0.55, 0.55)[mode]
+    assert out.min_confidence == (0.0, 0.47, 0.50, 0.50)[mode]
     assert out.universe_mode == (c.UNIVERSE_CONSERVATIVE if mode > c.RISK_CAUTIOUS else c.UNIVERSE_NORMAL)
 
 
@@ -136,13 +136,13 @@ def test_the_orchestrator_off():
     ("drawdown", "n", "mean_r", "volatility", "limits"),
     [
         (0.0, 0, 0.0, c.VOL_NORMAL, (c.POLICY_NORMAL, 0.015, 30, 0.45, 1.0)),
-        (0.04, 0, 0.0, c.VOL_NORMAL, (c.POLICY_DEFENSIVE, 0.0075, 10, 0.55, 0.5)),
-        (0.0, 10, -0.31, c.VOL_NORMAL, (c.POLICY_DEFENSIVE, 0.0075, 10, 0.55, 0.5)),
+        (0.04, 0, 0.0, c.VOL_NORMAL, (c.POLICY_DEFENSIVE, 0.0075, 10, 0.50, 0.5)),
+        (0.0, 10, -0.31, c.VOL_NORMAL, (c.POLICY_DEFENSIVE, 0.0075, 10, 0.50, 0.5)),
         (0.0, 9, -0.31, c.VOL_NORMAL, (c.POLICY_NORMAL, 0.015, 30, 0.45, 1.0)),
         (0.0, 10, 0.21, c.VOL_NORMAL, (c.POLICY_AGGRESSIVE, 0.02, 50, 0.45, 1.0)),
         (0.02, 10, 0.21, c.VOL_NORMAL, (c.POLICY_NORMAL, 0.015, 30, 0.45, 1.0)),
         (0.0, 10, 0.21, c.VOL_HIGH, (c.POLICY_NORMAL, 0.015, 30, 0.45, 1.0)),
-        (NAN, 10, 0.21, c.VOL_NORMAL, (c.POLICY_DEFENSIVE, 0.0075, 10, 0.55, 0.5)),
+        (NAN, 10, 0.21, c.VOL_NORMAL, (c.POLICY_DEFENSIVE, 0.0075, 10, 0.50, 0.5)),
         (0.0, 10, NAN, c.VOL_NORMAL, (c.POLICY_NORMAL, 0.015, 30, 0.45, 1.0)),
     ],
 )

@@ -29,7 +29,7 @@ OWN_NUMBERS = ("trade_id", "symbol", "entry_seq")  # counted over the account, s
 @pytest.mark.parametrize("n", [1, 5, 20, 37])
 def test_one_compiled_signature_serves_every_number_of_symbols(n: int):
     case = case_of(simulate_market(n, 60, seed=n))
-    for name in ("default", "cross"):
+    for name in ("full", "cross"):
         backtest(case.market, case.tape, config_of(name), context=case.context)
     assert len(run.signatures) == 1, run.signatures
     with_detail = simulated_case(n_symbols=2, n_bars=40, detail=True)
