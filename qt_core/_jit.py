@@ -89,12 +89,30 @@ def compile_lock() -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_UN)
 
 
+def _plain_integers(func: F) -> F:
+    """One machine code for an argument whether it is a constant or a variable.
+
+    Numba would compile a kernel anew for every integer constant it is called with (a reason, a tally row): a third of all
+    compilations. The constant still reaches the inlined code.
+    """
+    if INTERPRETED:
+        return func
+    dispatcher: Any = func
+    original = dispatcher.get_call_template
+
+    def get_call_template(args: Any, kws: Any) -> Any:
+        return original(tuple(types.unliteral(a) for a in args), {name: types.unliteral(a) for name, a in kws.items()})
+
+    dispatcher.get_call_template = get_call_template
+    return func
+
+
 def kernel(func: F) -> F:
     """Compile a pure kernel: inlined into its caller, no reference counting, IEEE division.
 
     ``_nrt=False`` is a private numba option (see DESIGN, numba rule 1): a kernel may not allocate.
     """
-    out: F = njit(**_FLAGS, forceinline=True)(func)
+    out: F = _plain_integers(njit(**_FLAGS, forceinline=True)(func))
     return out
 
 
@@ -104,13 +122,13 @@ def inner(func: F) -> F:
     Unpacking State and Params in a wrapper nobody uses took half the compile time. Calling one from Python while
     compiled crashes the process; interpreted it is a plain function.
     """
-    out: F = njit(**_FLAGS, forceinline=True, no_cpython_wrapper=True)(func)
+    out: F = _plain_integers(njit(**_FLAGS, forceinline=True, no_cpython_wrapper=True)(func))
     return out
 
 
 def rare(func: F) -> F:
     """As ``inner``, but not inlined by force: for steps that few bars take, whose code would only widen the loop."""
-    out: F = njit(**_FLAGS, no_cpython_wrapper=True)(func)
+    out: F = _plain_integers(njit(**_FLAGS, no_cpython_wrapper=True)(func))
     return out
 
 
