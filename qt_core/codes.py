@@ -65,7 +65,8 @@ MAX_ORDERS = 8  # open orders per symbol
 EV_FILL, EV_FUNDING, EV_LIQUIDATION, EV_ACK, EV_REJECT, EV_CANCEL, EV_COMMAND, EV_ADJUST = 1, 2, 3, 4, 5, 6, 7, 8
 EVENT_NAMES = ("none", "fill", "funding", "liquidation", "ack", "reject", "cancel", "command", "adjust")
 CMD_PAUSE, CMD_HALT, CMD_RELEASE, CMD_ERROR, CMD_OVERRIDE, CMD_HEALTH, CMD_EXIT = 1, 2, 3, 4, 5, 6, 7
-CMD_ESS_TRIP, CMD_ESS_RESET, CMD_POLICY, CMD_SPREAD, CMD_DEPTH, CMD_FEED, CMD_BUSY = 8, 9, 10, 11, 12, 13, 14
+CMD_ESS_TRIP, CMD_ESS_RESET, CMD_POLICY, CMD_SPREAD, CMD_DEPTH, CMD_FEED = 8, 9, 10, 11, 12, 13
+CMD_BUSY, CMD_GAP = 14, 15  # heard by the journal alone: the venue, the market do what they say
 COMMAND_NAMES = (
     "none",
     "pause",
@@ -82,6 +83,7 @@ COMMAND_NAMES = (
     "depth",
     "feed",
     "busy",
+    "gap",
 )
 
 # --- exit reasons of a trade ------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from qt_core import pipeline
 from qt_core.codes import ENFORCED
 from qt_core.config_checks import known, policy_table, symbol_lists, value_of
 from qt_core.errors import ConfigError
+from qt_core.faults import Fault, read_faults
 from qt_core.sections import DATA_KEYS as DATA_KEYS  # noqa: PLC0414  re-exported
 from qt_core.sections import (
     DEFAULT_MAIN,
@@ -44,6 +45,7 @@ class Config:
     learning: Mapping[str, Any] = field(default_factory=dict)
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = "<dict>"
+    faults: tuple[Fault, ...] = ()
 
     def params(self) -> pipeline.Params:
         """Exact floats and ints for the kernels; built once per Config."""
@@ -91,11 +93,21 @@ class Config:
         beside = {"data": self.data, "signals": self.signals, "symbols": self.symbols, "learning": self.learning}
         out.update({k: dict(v) for k, v in beside.items() if v})
         out.update({k: dict(v) for k, v in self.sections.items() if v})
+        if self.faults:
+            out["faults"] = [dict(fault.entry) for fault in self.faults]
         return out
 
     def digest(self) -> str:
-        """Hash of every parameter value, signals, symbol lists and learning (not of data or file names), 16 hex digits."""
-        parts = [[list(part) for part in self.params()], self.policy_table(), self.signals, self.symbols, self.learning]
+        """Hash of every parameter value, signals, symbol lists, learning and faults (not of the data), 16 hex digits."""
+        parts: list[Any] = [
+            [list(part) for part in self.params()],
+            self.policy_table(),
+            self.signals,
+            self.symbols,
+            self.learning,
+        ]
+        if self.faults:
+            parts.append([dict(fault.entry) for fault in self.faults])
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def policy_table(self) -> Table:
@@ -135,14 +147,49 @@ def load_config(source: "str | Path | Mapping[str, Any] | None" = None) -> Confi
 
     path = Path(source)
     try:
-        loaded = yaml.load(path.read_text(), _unique_loader(path))
+        text = path.read_text()
+        loaded = yaml.load(text, _unique_loader(path))
     except OSError as err:
         raise ConfigError(f"{path}: cannot be read ({err.strerror}); expected a YAML configuration") from err
     except (yaml.YAMLError, ValueError) as err:  # ValueError: a date that is none, such as 2021-13-01
         raise ConfigError(f"{path}: not valid YAML ({str(err).splitlines()[0]})") from err
     if loaded is not None and not isinstance(loaded, Mapping):
         raise ConfigError(f"{path}: expected keys and values, got {type(loaded).__name__}")
-    return _from_mapping(loaded or {}, str(path))
+    return _from_mapping(loaded or {}, str(path), fault_lines(text))
+
+
+def load_faults(path: "str | Path") -> tuple[Fault, ...]:
+    """The faults of a YAML file of their own: a list, or a mapping with the one key ``faults``.
+
+    Raises
+    ------
+    ConfigError, FaultError
+        Naming file, line, entry and what was expected.
+    """
+    import yaml
+
+    path = Path(path)
+    try:
+        text = path.read_text()
+        loaded = yaml.load(text, _unique_loader(path))
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read ({err.strerror}); expected a YAML list of faults") from err
+    except (yaml.YAMLError, ValueError) as err:
+        raise ConfigError(f"{path}: not valid YAML ({str(err).splitlines()[0]})") from err
+    if isinstance(loaded, Mapping):
+        known(loaded, ("faults",), str(path), "")
+        loaded = loaded["faults"]
+    return read_faults(loaded, str(path), fault_lines(text))
+
+
+def fault_lines(text: str) -> list[int]:
+    """Line of each entry of a document's list of faults, from 1; empty where there is none."""
+    import yaml
+
+    node = yaml.compose(text, yaml.SafeLoader)
+    if isinstance(node, yaml.MappingNode):
+        node = next((value for key, value in node.value if key.value == "faults"), None)
+    return [item.start_mark.line + 1 for item in node.value] if isinstance(node, yaml.SequenceNode) else []
 
 
 def _unique_loader(path: Path) -> Any:
@@ -163,10 +210,10 @@ def _unique_loader(path: Path) -> Any:
     return Loader
 
 
-def _from_mapping(raw: Mapping[str, Any], source: str) -> Config:
+def _from_mapping(raw: Mapping[str, Any], source: str, lines: Sequence[int] = ()) -> Config:
     known(raw, TOP_KEYS, source, "")
     for name in TOP_KEYS[2:]:
-        if raw.get(name) is not None and not isinstance(raw[name], Mapping):
+        if name != "faults" and raw.get(name) is not None and not isinstance(raw[name], Mapping):
             raise ConfigError(f"{source}: {name}: expected keys and values, got {raw[name]!r}")
     data, signals, symbols, learning = (
         dict(raw.get(name) or {}) for name in ("data", "signals", "symbols", "learning")
@@ -175,6 +222,8 @@ def _from_mapping(raw: Mapping[str, Any], source: str) -> Config:
     known(signals, SIGNAL_KEYS, source, "signals.")
     known(symbols, SYMBOL_KEYS, source, "symbols.")
     known(learning, LEARNING_KEYS, source, "learning.")
+    if not isinstance(learning.get("tables", ""), str):
+        raise ConfigError(f"{source}: learning.tables: {learning['tables']!r}; expected the path of a file")
     symbol_lists(source, symbols)
     profile = raw.get("profile", "balanced")
     if not isinstance(profile, str) or profile not in PROFILES:
@@ -183,7 +232,8 @@ def _from_mapping(raw: Mapping[str, Any], source: str) -> Config:
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
         raise ConfigError(f"{source}: seed: {seed!r}; expected a whole number from 0 to 9223372036854775807")
     sections = _switched(raw, source)
-    config = Config(profile, seed, data, signals, symbols, learning, sections, source)
+    faults = read_faults(raw.get("faults"), source, lines)
+    config = Config(profile, seed, data, signals, symbols, learning, sections, source, faults)
     _check_sections(config)
     return config
 

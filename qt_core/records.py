@@ -31,11 +31,13 @@ EVENT_DT = _record(
 )
 
 # Venue: per symbol. volume_ms, inside_ms, ambiguous_ms: bar open time + 1 (0 = never). watch_low / watch_high: nothing
-# can happen while the bar's range stays between them. top: slots from this one on are free.
+# can happen while the bar's range stays between them. top: slots from this one on are free. Faults of a script (engine/
+# script.py): busy opening orders are refused next, extra_slippage (a fraction) comes on top of every taker fill.
 VENUE_SYMBOL_DT = _record(
-    "qty avg_price margin_usd leverage liquidation_price watch_low watch_high last_close last_mark volume_used",
+    "qty avg_price margin_usd leverage liquidation_price watch_low watch_high last_close last_mark volume_used "
+    "extra_slippage",
     "n_orders top pending ending next_expiry_ms last_valid_ms volume_ms inside_ms ambiguous_ms reject_seq reject_reason "
-    "reject_tag",
+    "reject_tag busy",
 )
 
 # Venue: account and cursor. free_usd + margin_usd = wallet balance.
@@ -59,10 +61,10 @@ FUND_DT = _record(
     "policy_mode policy_max_positions policy_allowed policy_last_ms policy_outside "
     "limit_module limit_positions limit_defensive "
     "market_vol market_trend market_liquidity "
-    "ess_latched ess_since_ms ess_trips ess_time_ms ess_missing n_expected crossed manual_stop "
+    "ess_latched ess_since_ms ess_trips ess_time_ms ess_missing ess_errors n_expected feed_lost crossed manual_stop "
     "balancer_last_ms rebalance_last_ms correlation_seen correlation_trades universe_last_ms "
     "intelligence_last_ms amplification_last_ms "
-    "supervisor_last_ms calibration_last_ms bucket_day unreliable disabled "
+    "supervisor_last_ms calibration_last_ms bucket_day bucket_slot unreliable disabled "
     "trained_ms trigger_last_ms regime_since_ms regime_candidate regime_trained "
     "n_trades n_wins n_recent last_close_ms sizer_updates strategy_updates",
     "digest seed",
@@ -165,9 +167,9 @@ MEMORY_DT = np.dtype(
         ("error_ms", "i8", (ERROR_RING,)),  # times of the last system errors, a ring
         ("policy_table", "f8", (STRATEGY_STATES, POLICY_COLUMNS)),  # module 18's table: regime x columns
         ("q_size", "f8", (2, SIZER_STATES, SIZER_ACTIONS)),  # module 19: [0] acts, [1] learns in shadow
-        ("q_size_visits", "i8", (SIZER_STATES, SIZER_ACTIONS)),
+        ("q_size_visits", "i8", (2, SIZER_STATES, SIZER_ACTIONS)),
         ("q_strategy", "f8", (2, STRATEGY_STATES, STRATEGIES)),  # module 21
-        ("q_strategy_visits", "i8", (STRATEGY_STATES, STRATEGIES)),
+        ("q_strategy_visits", "i8", (2, STRATEGY_STATES, STRATEGIES)),
         ("recent_r", "f8", (RECENT,)),  # R of the last trades, a ring
         ("strategy_r", "f8", (STRATEGIES, RECENT)),  # the same by strategy
         ("strategy_n", "i8", (STRATEGIES,)),  # trades by strategy since its last ban
@@ -177,7 +179,7 @@ MEMORY_DT = np.dtype(
         ("calibration", "f8", (4,)),  # NaN = unknown
         ("fresh", "i8", (4,)),  # outcomes since the calibration was last computed
         ("buckets", "f8", (DAYS, 4, BUCKET)),  # the supervisor's daily sums per model (columns B_*)
-        ("totals", "f8", (2, 4, BUCKET)),  # the same over the long and the recent window
+        ("totals", "f8", (2, 4, BUCKET)),  # the same over the long and the recent window, days before today
         ("histogram", "f8", (DAYS, 3, 4, CELLS)),  # daily outcomes, hits, sum of confidence by cell of confidence
         ("cell_n", "f8", (4, CELLS)),  # the same over the long window
         ("cell_hits", "f8", (4, CELLS)),

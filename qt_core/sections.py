@@ -77,5 +77,5 @@ SYMBOL_KEYS = ("main", "deny", "sectors")
 LEARNING_KEYS = ("tables",)
 # beside numbers: tables and lists that go into State
 SPECIAL = {"orchestrator": ("table",)}
-TOP_KEYS = ("profile", "seed", "data", "signals", "symbols", "learning", "modules", *SECTIONS)
+TOP_KEYS = ("profile", "seed", "data", "signals", "symbols", "learning", "modules", *SECTIONS, "faults")
 DEFAULT_MAIN = ("BTCUSDT", "ETHUSDT")

@@ -59,9 +59,9 @@ def take_tables(state: State, learning_copy: bool = False) -> QTables:
     row, m = 1 if learning_copy else 0, memory_of(state)
     return QTables(
         m["q_size"][row].copy(),
-        m["q_size_visits"].copy(),
+        m["q_size_visits"][row].copy(),
         m["q_strategy"][row].copy(),
-        m["q_strategy_visits"].copy(),
+        m["q_strategy_visits"][row].copy(),
     )
 
 

@@ -52,17 +52,17 @@ def found(action: int, slot: int, reason: int) -> Found:
 
 
 @inner
-def slipped(p: Any, side: int, reference: float, tick: float) -> float:
-    """Taker price: ``reference`` worsened by slippage and rounded to the tick against the order."""
-    price = reference * (1.0 + side * p.slippage)
+def slipped(p: Any, extra: float, side: int, reference: float, tick: float) -> float:
+    """Taker price: ``reference`` worsened by slippage (and what a fault adds), rounded to the tick against the order."""
+    price = reference * (1.0 + side * (p.slippage + extra))
     return ceil_step(price, tick) if side > 0 else floor_step(price, tick)
 
 
 @inner
-def taker(p: Any, bars: Any, i: int, k: int, o: Any, qty: float, reference: float, inside: int) -> Found:
-    """A taker fill of order ``k`` at ``reference`` plus slippage."""
-    price = slipped(p, o.side, reference, bars.specs[i].tick_size)
-    return Found(FILL, k, qty, price, reference, OK, 0, inside, 0)
+def taker(p: Any, venue: Any, bars: Any, i: int, k: int, o: Any, qty: float, reference: float) -> Found:
+    """A taker fill of order ``k`` at ``reference`` plus slippage, at the open."""
+    price = slipped(p, venue.symbol[i].extra_slippage, o.side, reference, bars.specs[i].tick_size)
+    return Found(FILL, k, qty, price, reference, OK, 0, 0, 0)
 
 
 @inner

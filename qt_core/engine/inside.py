@@ -147,7 +147,7 @@ def _trigger(p: Any, venue: Any, bars: Any, f: int, i: int, k: int, ambiguous: i
     qty = fill_quantity(p, venue, bars, f, i, o)
     if qty <= 0.0:
         return found(LOOK, k, OK)
-    price = slipped(p, o.side, reference, bars.specs[i].tick_size)
+    price = slipped(p, venue.symbol[i].extra_slippage, o.side, reference, bars.specs[i].tick_size)
     return Found(FILL, k, qty, price, reference, OK, 0, 1, ambiguous)
 
 

@@ -74,7 +74,7 @@ def gaps(p: Any, venue: Any, bars: Any, f: int, i: int) -> Found:
         changed = LOOK
         qty = fill_quantity(p, venue, bars, f, i, o)
         if qty > 0.0:
-            return taker(p, bars, i, k, o, qty, bars.px[f, i, PX_OPEN], 0)
+            return taker(p, venue, bars, i, k, o, qty, bars.px[f, i, PX_OPEN])
     return found(changed, 0, OK)
 
 
@@ -102,12 +102,14 @@ def _arriving_limit(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Fo
     o = venue.orders[i, k]
     o.fresh = 0
     opening = bars.px[f, i, PX_OPEN]
-    crosses = opening <= o.price if o.side > 0 else opening >= o.price
+    extra = venue.symbol[i].extra_slippage
+    touch = opening * (1.0 + o.side * extra)  # a spread that a fault has widened must be within the limit too
+    crosses = touch <= o.price if o.side > 0 else touch >= o.price
     if crosses and o.kind == POST_ONLY:
         return found(REJECT, k, POST_ONLY_CROSS)
     qty = fill_quantity(p, venue, bars, f, i, o) if crosses else 0.0
     if qty > 0.0:
-        price = slipped(p, o.side, opening, bars.specs[i].tick_size)
+        price = slipped(p, extra, o.side, opening, bars.specs[i].tick_size)
         price = min(price, o.price) if o.side > 0 else max(price, o.price)
         return Found(FILL, k, qty, price, opening, OK, 0, 0, 0)
     if o.kind == IOC:
@@ -136,7 +138,7 @@ def _arriving(p: Any, venue: Any, bars: Any, f: int, i: int, k: int) -> Found:
             return found(CANCEL, k, FLAT)
         qty = fill_quantity(p, venue, bars, f, i, o)
         if qty > 0.0:
-            return taker(p, bars, i, k, o, qty, bars.px[f, i, PX_OPEN], 0)
+            return taker(p, venue, bars, i, k, o, qty, bars.px[f, i, PX_OPEN])
     return found(looked, k, OK)
 
 

@@ -10,6 +10,7 @@ from qt_core.codes import (
     CANCELLED,
     DEAD,
     EMPTY,
+    EXCHANGE_BUSY,
     IOC,
     LIMIT,
     MARKET,
@@ -170,6 +171,9 @@ def _place(venue: Any, specs: Any, r: Any, last_close: float, active_ms: int, fr
     if r.kind == STOP or r.kind == TAKE_PROFIT:
         price = r.trigger
     reason = _refusal(specs, r, price)
+    if reason == OK and r.reduce_only == 0 and v.busy > 0:
+        v.busy -= 1
+        reason = EXCHANGE_BUSY
     v.top = max(v.top, slot + 1)
     o = venue.orders[i, slot]
     o.status = REJECTED if reason != OK else WORKING

@@ -12,9 +12,11 @@ from qt_core._jit import INTERPRETED, compile_lock
 from qt_core.arrays import aligned
 from qt_core.codes import PX_NAMES
 from qt_core.config import Config
+from qt_core.engine.hearing import check_script, hear_before, next_scripted, play_bar, speaks_inside
 from qt_core.engine.journals import give_back, grow, take_journal
 from qt_core.engine.result import Result
 from qt_core.engine.run import Bars, run
+from qt_core.engine.script import EMPTY, Script, script_of, with_gaps
 from qt_core.errors import DataError
 from qt_core.features.context import ChainContext, chain_context
 from qt_core.market import Market, span_text
@@ -40,6 +42,7 @@ class Session:
     out: Out
     curve: npt.NDArray[Any]
     next_bar: int = 0
+    script: Script = EMPTY
 
     @property
     def n_bars(self) -> int:
@@ -149,6 +152,7 @@ def open_session(
     decide_every_ms: int | None = None,
     out: Out | None = None,
     tables: QTables | None = None,
+    script: Script = EMPTY,
 ) -> Session:
     """State, venue and inputs before the first bar.
 
@@ -156,6 +160,8 @@ def open_session(
     ------
     DataError
         Tape or context of another shape, or not one row of them per decision bar.
+    FaultError
+        A script made for another market.
     """
     p = config.params()
     context = chain_context(market) if context is None else context
@@ -164,7 +170,7 @@ def open_session(
     n_rows = int(bars.decision.max()) + 1
     if rows.ctx.shape[0] != n_rows:
         raise DataError(f"chain context has {rows.ctx.shape[0]} rows, expected {n_rows}, one per decision bar")
-    return Session(
+    session = Session(
         params=params_record(p),
         state=first_state(market, config, seed, tables),
         venue=make_venue(market.n_symbols, p.chain.initial_equity_usd),
@@ -172,20 +178,34 @@ def open_session(
         rows=rows,
         out=make_out(market.n_symbols, keep=(True, journal, journal)) if out is None else out,
         curve=records(np.zeros(n_rows, dtype=rec.CURVE_DT)),
+        script=script,
     )
+    check_script(script, session)
+    return session
 
 
 def advance(s: Session, until: int | None = None, progress: Callable[[int, int], None] | None = None) -> None:
-    """Run bars up to ``until`` (default all); may be called again to go on."""
+    """Run bars up to ``until`` (default all); may be called again to go on. The script is spoken where its time comes."""
     end = s.n_bars if until is None else min(until, s.n_bars)
     while s.next_bar < end:
-        stop = end if progress is None else min(end, s.next_bar + _CHUNK)
-        before = s.next_bar
-        s.next_bar = run(s.params, s.state, s.venue, s.bars, s.rows, s.out, s.curve, before, stop)
-        if s.next_bar < stop:
-            s.out = grow(s.out)
+        scripted = next_scripted(s, s.next_bar)
+        if scripted == s.next_bar:
+            hear_before(s)
+            if speaks_inside(s):
+                play_bar(s)
+                continue
+            scripted = next_scripted(s, s.next_bar + 1)
+        _run_to(s, min(scripted, end if progress is None else min(end, s.next_bar + _CHUNK)))
         if progress is not None:
             progress(s.next_bar, end)
+
+
+def _run_to(s: Session, stop: int) -> None:
+    """The compiled loop up to bar ``stop``, with more room for the journal where it asks for it."""
+    while s.next_bar < stop:
+        s.next_bar = run(s.params, s.state, s.venue, s.bars, s.rows, s.out, s.curve, s.next_bar, stop)
+        if s.next_bar < stop:
+            s.out = grow(s.out)
 
 
 def warm_up() -> bool:
@@ -211,6 +231,7 @@ def backtest(
     journal: bool = True,
     decide_every_ms: int | None = None,
     tables: QTables | None = None,
+    script: Script | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Run the whole chain over a market.
@@ -219,13 +240,17 @@ def backtest(
     ----------
     tape : signals per decision bar. context : chain columns per decision bar; computed from the market when None.
     journal : keep decision and event rows (digest and counters are always kept). tables : what modules 19 and 21 have
-    learned before. progress : called with (bars done, all).
+    learned before. script : faults by time, see ``engine.script``; None = those of the configuration. Its gaps are taken
+    out of the market here; a context or tape of the caller's should know of them (``with_gaps``). progress : called with
+    (bars done, all).
 
     Returns
     -------
     Result
         ``r.trades r.curve r.decisions r.events r.metrics r.state r.digest()``.
     """
+    script = script_of(config.faults, market) if script is None else script
+    market = with_gaps(market, script)
     s = open_session(
         market,
         tape,
@@ -234,6 +259,7 @@ def backtest(
         context=context,
         decide_every_ms=decide_every_ms,
         tables=tables,
+        script=script,
         out=take_journal(market.n_symbols, (True, journal, journal)),
     )
     advance(s, progress=progress)

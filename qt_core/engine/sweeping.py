@@ -150,10 +150,12 @@ def sweep(
     Raises
     ------
     QtError
-        If there is no configuration.
+        If there is no configuration, or one with faults.
     """
     if not configs:
         raise QtError("sweep: no configuration given; expected at least one")
+    if any(c.faults for c in configs):
+        raise QtError("sweep: a configuration has faults; expected none, backtest runs them")
     context = chain_context(market) if context is None else context
     base = open_session(market, tape, configs[0], seed=seed, context=context, journal=False)
     rows_of_day, days_ms = _daily_rows(base)

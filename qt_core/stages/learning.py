@@ -26,12 +26,13 @@ def _learn_size(p: Any, state: Any, s: Any, t: Any, how: int, out: Any) -> None:
     action = rl_sizer.nearest_action(q, t.margin_usd / base, t.leverage)
     cell = s.sizer_state
     row = 0 if how == LEARN_ON else SHADOW
-    alpha = rl_sizer.alpha_at(q, state.memory[0].q_size_visits[cell, action])
+    alpha = rl_sizer.alpha_at(q, state.memory[0].q_size_visits[row, cell, action])
     old = state.memory[0].q_size[row, cell, action]
     new = rl_sizer.updated(old, reward, alpha)
     state.memory[0].q_size[row, cell, action] = new
-    state.memory[0].q_size_visits[cell, action] += 1
-    state.fund[0].sizer_updates += 1
+    state.memory[0].q_size_visits[row, cell, action] += 1
+    if row != SHADOW:  # what a copy learns must not change how the acting table explores
+        state.fund[0].sizer_updates += 1
     count(out, M_SIZER, LEARNED)
     k = log_change(out, t.exit_ms, t.symbol, JE_Q_SIZE, LEARNED, t.trade_id, new, old, cell * 25 + action)
     if k >= 0:
@@ -45,13 +46,14 @@ def _learn_strategy(p: Any, state: Any, s: Any, t: Any, how: int, out: Any) -> N
     q = p.strategy
     cell, strategy = s.strategy_state, s.strategy
     row = 0 if how == LEARN_ON else SHADOW
-    alpha = meta_strategy.alpha_at(q, state.memory[0].q_strategy_visits[cell, strategy])
+    alpha = meta_strategy.alpha_at(q, state.memory[0].q_strategy_visits[row, cell, strategy])
     reward = meta_strategy.clipped(q, t.r_multiple)
     old = state.memory[0].q_strategy[row, cell, strategy]
     new = meta_strategy.updated(old, reward, alpha)
     state.memory[0].q_strategy[row, cell, strategy] = new
-    state.memory[0].q_strategy_visits[cell, strategy] += 1
-    state.fund[0].strategy_updates += 1
+    state.memory[0].q_strategy_visits[row, cell, strategy] += 1
+    if row != SHADOW:
+        state.fund[0].strategy_updates += 1
     count(out, M_STRATEGY, LEARNED)
     k = log_change(out, t.exit_ms, t.symbol, JE_Q_STRATEGY, LEARNED, t.trade_id, new, old, cell * 4 + strategy)
     if k >= 0:
@@ -109,3 +111,5 @@ def learn(p: Any, state: Any, s: Any, t: Any, out: Any) -> None:
         how = meta_strategy.learns(p.strategy, t.exit_reason)
         if how != LEARN_FROZEN:
             _learn_strategy(p, state, s, t, how, out)
+        elif p.strategy.learning != LEARN_FROZEN:
+            count(out, M_STRATEGY, NOT_LEARNED)

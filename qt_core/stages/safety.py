@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     ADVISORY,
     ENFORCED,
@@ -21,7 +21,7 @@ from qt_core.enums import T_DIRECTIVE, T_ESS, T_HFOS_HEALTH, T_RISK_MODE, T_UNIV
 from qt_core.records import JE_ESS_LATCH, JE_HFOS
 from qt_core.risk import emergency_stop, portfolio_balancer
 from qt_core.sizing import rl_sizer
-from qt_core.stages.commands import errors_last_minute, reset_stop
+from qt_core.stages.commands import reset_stop
 from qt_core.stages.events import cancel_entries
 from qt_core.stages.exits import request_exit, request_reduction
 from qt_core.stages.journal import count, log_change, tally
@@ -67,19 +67,19 @@ def health_of(p: Any, fund: Any) -> int:
 
 @inner
 def watch_feed(p: Any, state: Any, bars: Any, f: int) -> None:
-    """Count bars in a row of which too many are missing."""
+    """Count bars in a row of which too many are missing, or for which the feed was said to be lost."""
     fund = state.fund[0]
     n_valid = 0
     for i in range(state.symbol.shape[0]):
         n_valid += 1 if bars.valid[f, i] else 0
-    if emergency_stop.feed_missing(p.ess, n_valid, fund.n_expected):
+    if fund.feed_lost != 0 or emergency_stop.feed_missing(p.ess, n_valid, fund.n_expected):
         fund.ess_missing += 1
     else:
         fund.ess_missing = 0
         fund.n_expected = n_valid
 
 
-@inner
+@rare
 def _latch(p: Any, state: Any, by: int, now_ms: int, out: Any) -> None:
     """Cancel entries, keep protection, close where configured, and block until a reset."""
     fund = state.fund[0]
@@ -96,6 +96,7 @@ def _latch(p: Any, state: Any, by: int, now_ms: int, out: Any) -> None:
 @inner
 def stop_step(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> None:
     """Emergency stop: five evaluators, the latch, and its scripted reset in a backtest."""
+    stay_apart()
     if p.ess.mode == OFF:
         return
     fund = state.fund[0]
@@ -105,10 +106,10 @@ def stop_step(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> N
             reset_stop(state, now_ms, SCRIPTED, out)
         else:
             return
-    errors = errors_last_minute(state, now_ms) if fund.error_count > 0 else 0
     x = emergency_stop.Inputs(
-        fund.ess_drawdown, health_of(p, fund), errors, fund.ess_missing, fund.crossed, fund.manual_stop
+        fund.ess_drawdown, health_of(p, fund), fund.ess_errors, fund.ess_missing, fund.crossed, fund.manual_stop
     )
+    fund.ess_errors = 0
     by = emergency_stop.evaluate(p.ess, x)
     if by == ESS_NONE:
         return
@@ -119,7 +120,7 @@ def stop_step(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> N
         count(out, M_ESS, by)
 
 
-@inner
+@rare
 def _reduce_all(state: Any, fraction: float, now_ms: int, out: Any) -> None:
     """The reduce-exposure directive: a part of every position."""
     fund = state.fund[0]
@@ -132,6 +133,7 @@ def _reduce_all(state: Any, fraction: float, now_ms: int, out: Any) -> None:
 
 @inner
 def _note_hfos(fund: Any, d: Any, now_ms: int, out: Any) -> None:
+    stay_apart()
     tally(out, T_RISK_MODE, d.risk_mode)
     tally(out, T_HFOS_HEALTH, d.health)
     tally(out, T_UNIVERSE_MODE, d.universe_mode)

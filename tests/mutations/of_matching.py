@@ -74,13 +74,13 @@ MATCHING = (
             "        changed = LOOK\n"
             "        qty = fill_quantity(p, venue, bars, f, i, o)\n"
             "        if qty > 0.0:\n"
-            "            return taker(p, bars, i, k, o, qty, bars.px[f, i, PX_OPEN], 0)"
+            "            return taker(p, venue, bars, i, k, o, qty, bars.px[f, i, PX_OPEN])"
         ),
         (
             "        changed = LOOK\n"
             "        qty = fill_quantity(p, venue, bars, f, i, o)\n"
             "        if qty > 0.0:\n"
-            "            return taker(p, bars, i, k, o, qty, o.trigger, 0)"
+            "            return taker(p, venue, bars, i, k, o, qty, o.trigger)"
         ),
         killers.STOPS,
     ),

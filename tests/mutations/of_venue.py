@@ -108,8 +108,8 @@ FILLS = (
     Mutant(
         "slippage in the order's favour",
         "engine/fills.py",
-        "price = reference * (1.0 + side * p.slippage)",
-        "price = reference * (1.0 - side * p.slippage)",
+        "price = reference * (1.0 + side * (p.slippage + extra))",
+        "price = reference * (1.0 - side * (p.slippage + extra))",
         killers.COSTS,
     ),
     Mutant(
