@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner, rare, stay_apart
+from qt_core._jit import inner
 from qt_core.codes import (
     BAD_HEALTH_CODE,
     CMD_DEPTH,
@@ -40,7 +40,7 @@ MINUTE_MS = 60_000
 PAUSED_BY_HAND = 2
 
 
-@rare
+@inner
 def errors_last_minute(state: Any, time_ms: int) -> int:
     """System errors within the minute before ``time_ms``; the ring holds the last ERROR_RING times."""
     recent = 0
@@ -56,7 +56,6 @@ def on_error(p: Any, state: Any, time_ms: int, out: Any) -> None:
 
     A close may lie an hour after the burst, so the most errors of any minute since the last look are kept for it.
     """
-    stay_apart()
     fund = state.fund[0]
     state.memory[0].error_ms[fund.error_count % ERROR_RING] = time_ms
     fund.error_count += 1
@@ -67,7 +66,7 @@ def on_error(p: Any, state: Any, time_ms: int, out: Any) -> None:
         cancel_entries(state, time_ms, out)
 
 
-@rare
+@inner
 def reset_stop(state: Any, now_ms: int, reason: int, out: Any) -> None:
     """Unlatch the emergency stop: the peak is taken anew, and the time latched is booked."""
     fund = state.fund[0]
@@ -86,7 +85,6 @@ def reset_stop(state: Any, now_ms: int, reason: int, out: Any) -> None:
 @inner
 def _release(fund: Any) -> None:
     """End pause and halt; the day's drawdown counts anew from here, or the next bar would pause again."""
-    stay_apart()
     fund.paused = 0
     fund.halted = 0
     fund.day_start_equity_usd = fund.equity_usd

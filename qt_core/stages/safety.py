@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner, rare, stay_apart
+from qt_core._jit import inner
 from qt_core.codes import (
     ADVISORY,
     ENFORCED,
@@ -79,7 +79,7 @@ def watch_feed(p: Any, state: Any, bars: Any, f: int) -> None:
         fund.n_expected = n_valid
 
 
-@rare
+@inner
 def _latch(p: Any, state: Any, by: int, now_ms: int, out: Any) -> None:
     """Cancel entries, keep protection, close where configured, and block until a reset."""
     fund = state.fund[0]
@@ -96,7 +96,6 @@ def _latch(p: Any, state: Any, by: int, now_ms: int, out: Any) -> None:
 @inner
 def stop_step(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> None:
     """Emergency stop: five evaluators, the latch, and its scripted reset in a backtest."""
-    stay_apart()
     if p.ess.mode == OFF:
         return
     fund = state.fund[0]
@@ -120,7 +119,7 @@ def stop_step(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> N
         count(out, M_ESS, by)
 
 
-@rare
+@inner
 def _reduce_all(state: Any, fraction: float, now_ms: int, out: Any) -> None:
     """The reduce-exposure directive: a part of every position."""
     fund = state.fund[0]
@@ -133,7 +132,6 @@ def _reduce_all(state: Any, fraction: float, now_ms: int, out: Any) -> None:
 
 @inner
 def _note_hfos(fund: Any, d: Any, now_ms: int, out: Any) -> None:
-    stay_apart()
     tally(out, T_RISK_MODE, d.risk_mode)
     tally(out, T_HFOS_HEALTH, d.health)
     tally(out, T_UNIVERSE_MODE, d.universe_mode)
