@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from qt_core._jit import kernel
 from qt_core.codes import (
+    ENFORCED,
     EXCHANGE_BUSY,
     IOC,
     LIMIT,
@@ -195,4 +196,4 @@ def retryable(reason: int) -> bool:
 @kernel
 def retry(p: Params, retries: int, reason: int) -> bool:
     """True where an order refused for ``reason`` is sent again; ``retries`` = how often it was already."""
-    return p.mode != OFF and retryable(reason) and retries < p.max_retries
+    return p.mode == ENFORCED and retryable(reason) and retries < p.max_retries

@@ -62,7 +62,7 @@ def account_step(p: Any, state: Any, bars: Any, f: int, now_ms: int) -> None:
     fund.drawdown = 1.0 - equity / fund.peak_equity_usd
     if fund.drawdown > fund.max_drawdown:
         fund.max_drawdown = fund.drawdown
-    if p.ess.mode != OFF:
+    if p.ess.mode | p.msc.mode != OFF:  # who reads it
         fund.ess_peak_usd = max(fund.ess_peak_usd, equity)
         fund.ess_drawdown = 1.0 - equity / fund.ess_peak_usd
     fund.day_drawdown = max(0.0, 1.0 - equity / fund.day_start_equity_usd)

@@ -195,8 +195,8 @@ def _scale_in(p: Any, state: Any, s: Any, bars: Any, f: int, rows: Any, t: int, 
 
 @inner
 def amplify(p: Any, state: Any, s: Any, bars: Any, f: int, rows: Any, t: int, i: int, now_ms: int, out: Any) -> None:
-    """One look at a position: ladder once, scale in, let run; LEADING with R > 0 alone."""
-    if s.class_code != PIL_LEADING or not s.r_multiple > 0.0:
+    """One look at a position: ladder once, scale in, let run; LEADING with R > 0 alone, where module 10's word counts."""
+    if p.intelligence.mode != ENFORCED or s.class_code != PIL_LEADING or not s.r_multiple > 0.0:
         tally(out, T_AMPLIFY, 0)
         return
     placed = 0

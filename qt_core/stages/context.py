@@ -214,9 +214,9 @@ def retraining_step(p: Any, state: Any, now_ms: int, out: Any) -> None:
             w.n,
             w.calibration,
             fund.regime_trained,
-            fund.regime_candidate,
-            fund.regime_since_ms,
             regime_now,
+            fund.regime_since_ms,
+            fund.regime_candidate,
         ),
     )
     fund.regime_candidate = d.regime_candidate

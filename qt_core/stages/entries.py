@@ -240,7 +240,7 @@ def _size(p: Any, state: Any, rows: Any, c: Any, a: Any, out: Any) -> risk_os.Si
     if streak != 1.0:
         count(out, M_RISK_OS, STREAK_SCALED)
     if fund.limit_scale < 1.0:
-        count(out, M_HFOS if fund.hfos_scale < 1.0 else M_MSC, SCALED)
+        count(out, M_HFOS if p.hfos.mode == ENFORCED and fund.hfos_scale < 1.0 else M_MSC, SCALED)
     c.risk_cap = min(fund.limit_risk, p.governor.max_loss_at_stop if p.governor.mode == ENFORCED else 1.0)
     b = ledger.bracket_at(rows.brackets, rows.n_brackets[i], i, c.margin_target_usd * c.leverage_target)
     ask = risk_os.Ask(

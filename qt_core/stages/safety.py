@@ -6,6 +6,7 @@ from qt_core._jit import inner
 from qt_core.codes import (
     ADVISORY,
     ENFORCED,
+    ESS_LATCHED,
     ESS_NONE,
     EXIT_EMERGENCY,
     EXIT_REDUCE,
@@ -116,7 +117,7 @@ def stop_step(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> N
     if p.ess.mode == ENFORCED:
         _latch(p, state, by, now_ms, out)
     else:
-        count(out, M_ESS, by)
+        count(out, M_ESS, ESS_LATCHED)  # would have been; by whom stands in the tally
 
 
 @inner

@@ -26,7 +26,7 @@ from qt_core.codes import (
     STRATEGY_NOT_ALLOWED,
     STRATEGY_SIDE,
 )
-from qt_core.context import regime, universe
+from qt_core.context import msc_policy, regime, universe
 from qt_core.enums import T_ACTION, T_BLOCKED, T_PRIORITY, T_SIDES, T_STRATEGY
 from qt_core.position import dynamic_tpsl
 from qt_core.rng import draw
@@ -78,7 +78,8 @@ def _pick_strategy(p: Any, state: Any, cell: int, fitting: int, i: int, now_ms: 
         name = state.symbol[i].name_hash
         u1 = draw(state.fund[0].seed, name, now_ms, DRAW_STRATEGY)
         u2 = draw(state.fund[0].seed, name, now_ms, DRAW_STRATEGY_PICK)
-    return meta_strategy.choose(q, state.memory[0].q_strategy[0], cell, fitting, fund.policy_allowed, epsilon, u1, u2)
+    allowed = fund.policy_allowed if p.msc.mode == ENFORCED else msc_policy.ALL_STRATEGIES
+    return meta_strategy.choose(q, state.memory[0].q_strategy[0], cell, fitting, allowed, epsilon, u1, u2)
 
 
 @inner

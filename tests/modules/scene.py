@@ -14,7 +14,7 @@ from qt_core.features.context import ChainContext
 from qt_core.market import default_brackets, default_specs, make_market
 from qt_core.signal.tape import SignalTape
 from qt_core.state import N_DECISIONS, N_EVENTS, N_TRADES
-from tests.foundation import foundation
+from tests.foundation import FOUR, foundation
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -40,6 +40,8 @@ class Scene:
     brackets: dict[str, float] = field(default_factory=dict)
     funding: tuple[Any, Any, Any] | None = None
     volume: float | list[float] = 1e9  # of every bar, or by symbol
+    ctx: dict[int, Any] = field(default_factory=dict)  # further context columns, broadcast to [T, N]
+    correlation: Any = None  # of every pair, one number or one per bar; None = unknown
 
     def session(self) -> Session:
         table = np.array(self.bars, dtype=np.float64).transpose(2, 1, 0)  # column, bar, symbol
@@ -61,12 +63,23 @@ class Scene:
         context = np.full((n_bars, n, CTX_COLUMNS), np.nan)
         context[..., CTX_ATR_PCT], context[..., CTX_ADX] = self.atr, self.adx
         context[..., CTX_ATR_PCTILE] = self.atr_percentile
+        for column, values in self.ctx.items():
+            context[..., column] = values
         eligible = np.ones((n_bars, n), dtype=np.bool_)
         for where in self.ineligible:
             eligible[where] = False
         return open_session(
-            market, self._tape(n_bars, n), load_config(foundation(self.config)), context=ChainContext(context, eligible)
+            market,
+            self._tape(n_bars, n),
+            load_config(foundation(self.config)),
+            context=ChainContext(context, eligible, *self._correlation(n_bars, n)),
         )
+
+    def _correlation(self, n_bars: int, n: int) -> tuple[Any, ...]:
+        if self.correlation is None:
+            return ()
+        by_bar = np.broadcast_to(np.asarray(self.correlation, dtype=np.float32), n_bars)
+        return np.repeat(by_bar[:, None], n * (n - 1) // 2, axis=1), np.arange(n_bars, dtype=np.int64)
 
     def _tape(self, n_bars: int, n: int) -> SignalTape:
         proba = np.zeros((n_bars, n, 4, 3), dtype=np.float32)
@@ -135,6 +148,11 @@ def play(s: Session, commands: dict[int, list[dict[str, Any]]] | None = None) ->
         step_bar(s.params, s.state, s.bars, f, s.rows, int(s.bars.decision[f]), s.out)
         step_submit(s.params, s.venue, s.bars, f, s.out)
     return Played(s)
+
+
+def on(*names: str, **sections: Any) -> dict[str, Any]:
+    """A configuration with the foundation's four modules and those named ENFORCED, and ``sections`` beside."""
+    return {"modules": {**FOUR, **dict.fromkeys(names, "enforced")}, **sections}
 
 
 def flat(price: float, n: int) -> list[Bar]:

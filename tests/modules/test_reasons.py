@@ -1,7 +1,6 @@
-"""Every reason code that the sources use is reached by a script here; a code that nobody uses is named as reserved."""
+"""Every reason code that the sources use is reached by a script here, under the module that gives it."""
 
 import ast
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,107 +11,36 @@ import qt_core
 from qt_core import codes
 from qt_core import records as rec
 from qt_core.codes import (
-    CMD_HALT,
-    CMD_HEALTH,
-    CMD_OVERRIDE,
-    CMD_PAUSE,
-    CRITICAL,
     IOC,
     LIMIT,
+    M_AELM,
+    M_AMPLIFICATION,
+    M_BALANCER,
+    M_GOVERNOR,
+    M_RISK_OS,
+    M_UNIVERSE,
     MARKET,
     OP_CANCEL,
     POST_ONLY,
     REASON_NAMES,
     STOP,
 )
-from qt_core.risk import risk_os, safety_governor
-from tests.modules.scene import FREE, Bar, Played, Scene, flat
+from qt_core.context import universe
+from qt_core.execution import aelm
+from qt_core.position import amplification
+from qt_core.registry import MODULES, SUPPORTS
+from qt_core.risk import portfolio_balancer, risk_os, safety_governor
+from tests.modules.plays import EVENT, QUIET, Plays, scene
+from tests.modules.plays_chain import CHAIN
+from tests.modules.plays_position import POSITION
+from tests.modules.plays_safety import SAFETY
+from tests.modules.scene import Played, Scene
 from tests.properties.walk import Order, Watcher, walk_venue
 
 pytestmark = pytest.mark.interpreted
-
-RESERVED = {"ABSTAINED"}  # for module 12, which is not built yet
-UNSAFE = {"risk": {"mode": "off"}, "governor": {"mode": "off"}}
-ONE = {(0, 0): 1}
-QUIET: list[list[Bar]] = [flat(100.0, 4)]
-FALL: list[list[Bar]] = [[*flat(100.0, 2), (100.0, 100.0, 60.0, 60.0), *flat(60.0, 2)]]
-
-
-def scene(config: dict[str, Any] | None = None, **more: Any) -> Played:
-    """A call at the first close, four quiet bars, and what the case adds."""
-    given = {"bars": QUIET, "calls": ONE, "config": config or {}, **more}
-    return Scene(**given).play()
-
-
-def invalid_signal() -> Played:
-    """A probability that is none, as a live model might send it; a tape is refused with one."""
-    from tests.modules.scene import play
-
-    s = Scene(bars=QUIET, calls=ONE).session()
-    s.rows.proba[0, 0, 2, 0] = np.nan
-    return play(s)
-
-
-def observed_vote() -> Played:
-    """An ensemble that only observes: the first model acts alone, where the vote of all would hold."""
-    from tests.modules.scene import play
-
-    s = Scene(bars=QUIET, calls=ONE, config={"ensemble": {"mode": "observe"}}).session()
-    s.rows.proba[0, 0, 1:] = (0.0, 1.0, 0.0)
-    return play(s)
-
-
-def losing_streak() -> Played:
-    """Six stops in a row, each after a call at the close before it."""
-    legs = [[(100.0, 100.0, 98.0, 98.0), *flat(100.0, 1)] for _ in range(6)]
-    bars = [*flat(100.0, 1), *(b for leg in legs for b in leg), *flat(100.0, 2)]
-    return scene({"tpsl": {"trailing": "off"}}, bars=[bars], calls={(2 * k, 0): 1 for k in range(7)})
-
-
-CHAIN: dict[str, Callable[[], Played]] = {
-    "NOT_ELIGIBLE": lambda: scene(ineligible=((0, 0),)),
-    "BELOW_CONFIDENCE": observed_vote,
-    "HELD": lambda: scene(calls={(0, 0): 1, (1, 0): 1}),
-    "NOT_SELECTED": lambda: scene(
-        {"chain": {"max_candidates": 1, "journal_top": 1}}, bars=QUIET * 2, calls={(0, 0): 1, (0, 1): 1}
-    ),
-    "SIZE_BELOW_MIN": lambda: scene({"chain": {"base_margin_usd": 5.0}}),
-    "MIN_NOTIONAL": lambda: scene(specs={"min_notional": 700.0}),
-    "MAX_POSITIONS": lambda: scene({"risk": {"max_positions": 1}}, bars=QUIET * 2, calls={(0, 0): 1, (0, 1): 1}),
-    "DAY_DRAWDOWN": lambda: scene(
-        {"risk": {"mode": "off"}, "chain": {"initial_equity_usd": 2000.0}},
-        bars=[[*flat(100.0, 2), *flat(60.0, 3)]],
-        calls={(0, 0): 1, (3, 0): 1},
-    ),
-    "HALTED": lambda: scene(calls={(1, 0): 1}, commands={1: [{"command": CMD_HALT}]}),
-    "PAUSED": lambda: scene(calls={(1, 0): 1}, commands={1: [{"command": CMD_PAUSE}]}),
-    "MARGIN_USE": lambda: scene({"risk": {"max_margin_use": 0.0005}}),
-    "LEVERAGE": lambda: scene(brackets={"max_leverage": 0.5}),
-    "LOSS_AT_STOP": lambda: scene({"risk": {"mode": "off"}, "chain": {"initial_equity_usd": 600.0}}),
-    "HEALTH": lambda: scene(calls={(1, 0): 1}, commands={1: [{"command": CMD_HEALTH, "reason": CRITICAL}]}),
-    "MARGIN_LIMIT": lambda: scene({"governor": {"max_margin_usd": 100.0}}),
-    "OVERRIDE": lambda: scene(
-        {"governor": {"max_margin_usd": 100.0}}, calls={(1, 0): 1}, commands={1: [{"command": CMD_OVERRIDE}]}
-    ),
-    "INSUFFICIENT_MARGIN": lambda: scene({**UNSAFE, "chain": {"initial_equity_usd": 150.0}}),
-    "BRACKET_LEVERAGE": lambda: scene({**UNSAFE, "chain": {"neutral_leverage": 60.0}}),
-    "ANCHOR_USED": scene,
-    "STREAK_SCALED": losing_streak,
-    "INVALID_SIGNAL": invalid_signal,
-    "LIQUIDATED": lambda: scene(
-        {**UNSAFE, "chain": {"neutral_leverage": 20.0}, "tpsl": {"sl_anchor": 0.3}, "venue": FREE}, bars=FALL
-    ),
-    "SETTLED": lambda: scene(
-        {"venue": {"halt_max_ms": 0}},
-        bars=[[*flat(100.0, 2), *[(np.nan,) * 4] * 2, *flat(100.0, 1)], flat(100.0, 5)],
-    ),
-    "EXPIRED": lambda: scene({"chain": {"entry_work_bars": 1}}, volume=20.0),
-    "ENTRY_CLOSED": lambda: scene(
-        {"chain": {"entry_work_bars": 3}, "tpsl": {"trailing": "off"}},
-        bars=[[*flat(100.0, 3), *flat(97.0, 3)]],
-        volume=20.0,
-    ),
-}
+PLAYS: Plays = {**CHAIN, **SAFETY, **POSITION}
+RESERVED: set[str] = set()  # codes that nothing uses yet, with the reason why
+NAN = np.nan
 
 RESTS = Order(0, LIMIT, 1, 1.0, price=90.0)
 VENUE: dict[str, dict[int, list[Order]]] = {
@@ -125,12 +53,12 @@ VENUE: dict[str, dict[int, list[Order]]] = {
     "CANCELLED": {0: [RESTS], 1: [Order(0, LIMIT, 1, op=OP_CANCEL, seq=1)]},
     "EXPIRED": {0: [Order(0, LIMIT, 1, 1.0, price=90.0, expire_bars=1)]},
     "FLAT": {0: [Order(0, MARKET, -1, 1.0, reduce_only=1)]},
-    "NON_FINITE": {0: [Order(0, STOP, 1, 1.0, trigger=np.nan)]},
+    "NON_FINITE": {0: [Order(0, STOP, 1, 1.0, trigger=NAN)]},
 }
 
 
 class Heard(Watcher):
-    """Reasons the venue gave, and how many fills there were."""
+    """Reasons the venue gave."""
 
     def __init__(self, s: Any) -> None:
         super().__init__(s)
@@ -148,40 +76,79 @@ def _order(**changes: float) -> safety_governor.Order:
     return safety_governor.Order(1, 6.0, 100.0, 3.0, 0.015, 0.03, 200.0, 600.0, 0, 0, 0)._replace(**changes)
 
 
+def _reviewed(**changes: float) -> int:
+    return int(safety_governor.review(safety_governor.Params(), _order(**changes), 1e4, 0.0, 0, 0.0).reason)
+
+
+def _sized(price: float) -> int:
+    ask = risk_os.Ask(price, 0.015, 200.0, 3.0, 1.0, 0.015, 0.0, 50.0, 1, 0)
+    return int(risk_os.size(risk_os.Params(), _flat_account(), ask, 0.0, 1e9, 5.0).reason)
+
+
+def _enlarged(r: float, room: float) -> int:
+    x = amplification.Inputs(1, 1, r, 0, 6.0, 6.0, 100.0, 101.0, 105.0, 0.0, 9.0, room, 0.0, 0.0, 5.0)
+    return int(amplification.scale_in(amplification.Params(), x).reason)
+
+
+def _balanced(margin_usd: float) -> int:
+    book = portfolio_balancer.Book(1e4, 0.0, 0.0, 0, 0, 0.0, 0)
+    asked = portfolio_balancer.Candidate(1, margin_usd, 600.0, 3.0)
+    return int(portfolio_balancer.review(portfolio_balancer.Params(), asked, book).reason)
+
+
 # What the chain cannot run into, because something before it has already said no: asked of the kernel itself.
-KERNELS: dict[str, Callable[[], int]] = {
-    "NO_PRICE": lambda: (
-        risk_os.size(
-            risk_os.Params(),
-            _flat_account(),
-            risk_os.Ask(np.nan, 0.015, 200.0, 3.0, 1.0, 0.015, 0.0, 50.0, 1, 0),
-            0.0,
-            1e9,
-            5.0,
-        ).reason
+KERNELS: Plays = {  # type: ignore[assignment,dict-item]
+    (M_RISK_OS, "NO_PRICE"): lambda: _sized(NAN),
+    (M_RISK_OS, "DAY_DRAWDOWN"): lambda: risk_os.gate(risk_os.Params(), _flat_account(day_drawdown=0.06)),
+    (M_GOVERNOR, "DUPLICATE"): lambda: _reviewed(held=1),
+    (M_GOVERNOR, "NON_FINITE"): lambda: _reviewed(qty=NAN),
+    (M_BALANCER, "NON_FINITE"): lambda: _balanced(NAN),
+    (M_AMPLIFICATION, "NON_FINITE"): lambda: _enlarged(2.0, NAN),
+    (M_UNIVERSE, "NOT_ELIGIBLE"): lambda: universe.admits(universe.Params(), 0, 1e9, NAN, 0),
+    (M_AELM, "NO_PRICE"): lambda: aelm.order(aelm.Params(), 1, 0.5, 1, NAN, 0.0, 0.01).reason,
+    (M_AELM, "EXCHANGE_BUSY"): lambda: (  # given by the venue, and the only one tried again
+        codes.EXCHANGE_BUSY if aelm.retry(aelm.Params(), 0, codes.EXCHANGE_BUSY) else codes.OK
     ),
-    "DUPLICATE": lambda: safety_governor.review(safety_governor.Params(), _order(held=1), 1e4, 0.0, 0, 0.0).reason,
-    "NON_FINITE": lambda: safety_governor.review(safety_governor.Params(), _order(), 0.0, 0.0, 0, 0.0).reason,
-    "DAY_DRAWDOWN": lambda: risk_os.gate(risk_os.Params(), _flat_account(day_drawdown=0.06)),
 }
 
 
-VETOES = (
-    "NOT_SELECTED", "SIZE_BELOW_MIN", "MIN_NOTIONAL", "MAX_POSITIONS", "DAY_DRAWDOWN", "HALTED", "PAUSED", "MARGIN_USE",
-    "LEVERAGE", "LOSS_AT_STOP", "HEALTH", "MARGIN_LIMIT",
-)  # fmt: skip
+def _named(keys: Any) -> list[Any]:
+    return [pytest.param(key, id=f"{key[0]}-{key[1]}") for key in keys]
 
 
-@pytest.mark.parametrize("name", CHAIN)
-def test_a_script_of_the_chain_reaches(name: str):
-    assert getattr(codes, name) in CHAIN[name]().reasons()
+@pytest.mark.parametrize("key", _named(PLAYS))
+def test_a_play_reaches(key: tuple[int, str]):
+    module, name = key
+    played, code = PLAYS[key](), getattr(codes, name)
+    if module == EVENT:
+        assert code in played.events["reason"]
+    else:
+        assert played.s.out.counters[module, code] > 0
 
 
-@pytest.mark.parametrize("name", VETOES)
-def test_a_veto_is_the_last_candidates_verdict_and_sends_no_order(name: str):
-    played = CHAIN[name]()
+VETOES = {
+    "NOT_SELECTED", "STRATEGY_SIDE", "STRATEGY_NOT_ALLOWED", "BELOW_CONFIDENCE", "SIZE_BELOW_MIN", "MIN_NOTIONAL",
+    "MAX_POSITIONS", "DAY_DRAWDOWN", "HALTED", "PAUSED", "MARGIN_USE", "LEVERAGE", "LOSS_AT_STOP", "HEALTH",
+    "MARGIN_LIMIT", "ESS_LATCHED", "HFOS_BLOCK", "ORCHESTRATOR_BLOCK", "CORRELATED", "SIDE_BALANCE", "SECTOR_LIMIT",
+    "GROSS_LEVERAGE",
+}  # fmt: skip
+# counted, but not a candidate's verdict: a vote that is only observed, and why a position does not grow
+NO_VERDICT = {
+    (codes.M_ENSEMBLE, "BELOW_CONFIDENCE"),
+    *((M_AMPLIFICATION, n) for n in ("SIZE_BELOW_MIN", "MIN_NOTIONAL")),
+}
+JUDGED = [key for key in PLAYS if key[1] in VETOES and key not in NO_VERDICT]
+
+
+def test_every_veto_is_among_the_plays():
+    assert {name for _, name in JUDGED} == VETOES
+
+
+@pytest.mark.parametrize("key", _named(JUDGED))
+def test_a_veto_is_the_last_candidates_verdict_and_sends_no_order(key: tuple[int, str]):
+    played = PLAYS[key]()
     last = played.decisions[-1]
-    assert REASON_NAMES[last["reason"]] == name
+    assert (int(last["module"]), REASON_NAMES[last["reason"]]) == key
     assert last["seq"] == 0
     assert played.fund["n_pending"] == 0
 
@@ -195,30 +162,71 @@ def test_a_script_of_orders_reaches(name: str):
     assert int(np.asarray(s.venue.fund).view(rec.VENUE_FUND_DT)["n_fills"][0]) == 0
 
 
-@pytest.mark.parametrize("name", KERNELS)
-def test_a_kernel_gives(name: str):
-    assert KERNELS[name]() == getattr(codes, name)
+@pytest.mark.parametrize("key", _named(KERNELS))
+def test_a_kernel_gives(key: tuple[int, str]):
+    assert KERNELS[key]() == getattr(codes, key[1])
 
 
-def test_a_run_without_trouble_counts_no_reason_but_ok_and_what_is_expected():
-    played = scene({}, atr=0.01)
+def test_a_run_without_trouble_counts_no_reason_but_ok():
+    played: Played = scene({}, atr=0.01)
     assert played.reasons() == {codes.OK}
     assert len(played.decisions) == 1
 
 
+# --- nothing is left out ------------------------------------------------------------------------------------------------
+
+ROOT = Path(qt_core.__file__).parent
+
+
+def names_in(path: Path) -> set[str]:
+    """Reasons that a source refers to."""
+    tree = ast.parse(path.read_text())
+    found = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    found |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    return (found & set(REASON_NAMES)) - {"OK"}
+
+
 def used_reasons() -> set[str]:
     """Names of reasons that any source but the list itself refers to."""
-    root, used = Path(qt_core.__file__).parent, set()
-    for path in root.rglob("*.py"):
-        if path.name != "codes.py" and "io" not in path.relative_to(root).parts:
-            used |= {n.id for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Name)}
-            used |= {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
-    return used & set(REASON_NAMES)
+    paths = (p for p in ROOT.rglob("*.py") if p.name != "codes.py" and "io" not in p.relative_to(ROOT).parts)
+    return set().union(*(names_in(p) for p in paths))
+
+
+def counted_pairs() -> set[tuple[int, str]]:
+    """(module, reason) of every ``count(out, M_..., REASON)`` in the stages that names both."""
+    found = set()
+    for path in (ROOT / "stages").glob("*.py"):
+        for call in (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)):
+            name = getattr(call.func, "id", "")
+            if name == "count" and all(isinstance(a, ast.Name) for a in call.args):
+                module, reason = (a.id for a in call.args[1:])  # type: ignore[attr-defined]
+                if module.startswith("M_") and reason in REASON_NAMES and reason != "OK":
+                    found.add((int(getattr(codes, module)), reason))
+    return found
+
+
+def module_pairs() -> set[tuple[int, str]]:
+    """(module, reason) of every reason that a module's own file names."""
+    number = {"emergency_stop": codes.M_ESS, "msc_policy": codes.M_MSC}
+    pairs = set()
+    for m in (*MODULES, *SUPPORTS):
+        path = ROOT / (m.file.replace(".", "/") + ".py")
+        if m.built and (m.number or m.name in number):
+            pairs |= {(m.number or number[m.name], name) for name in names_in(path)}
+    return pairs
 
 
 def test_no_reason_in_use_is_left_without_a_script():
-    scripted = {"OK", *CHAIN, *VENUE, *KERNELS}
+    scripted = {"OK", *(name for _, name in (*PLAYS, *KERNELS)), *VENUE}
     assert used_reasons() - scripted == set(), "in use, but no script reaches it"
-    assert set(REASON_NAMES) - used_reasons() == RESERVED, "in the list, but nobody uses it (or no longer reserved)"
+    assert set(REASON_NAMES) - used_reasons() - {"OK"} == RESERVED, "in the list, but nobody uses it"
     for code, name in enumerate(REASON_NAMES):
         assert getattr(codes, name) == code
+
+
+def test_no_module_gives_a_reason_that_no_script_reaches_there():
+    scripted = {*PLAYS, *KERNELS}
+    assert len(counted_pairs()) >= 30
+    assert len(module_pairs()) >= 40
+    assert counted_pairs() - scripted == set()
+    assert module_pairs() - scripted == set()
