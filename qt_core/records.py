@@ -107,11 +107,12 @@ DECISION_DT = _record(
     "confidence p_sell p_buy atr_fraction sl_fraction tp_fraction margin_target_usd leverage_target leverage "
     "margin_usd qty price notional_usd loss_at_stop_usd equity_usd reserved_margin_usd size_scale "
     "min_confidence risk_cap score win_rate slippage max_correlation order_price "
-    "strategy_q sizer_q advice_margin_usd advice_leverage kelly breakeven optimal_leverage expected_usd portfolio_scale",
+    "strategy_q sizer_q advice_margin_usd advice_leverage kelly breakeven optimal_leverage expected_usd portfolio_scale "
+    "advice_sl_fraction advice_tp_fraction advice_confidence liquidity_ratio recent_r",
     "time_ms symbol side rank vol_class trend_class tpsl_class reason module seq n_positions "
     "liquidity_class market_vol market_trend market_liquidity hfos_mode policy_mode "
     "strategy strategy_state strategy_sides priority style exit_mode order_kind sizer_state sizer_action explored "
-    "caution agreement n_correlated exposure_class tier",
+    "caution agreement n_correlated exposure_class tier limit_module hfos_by",
 )
 
 # Journal: what happened after the decision (fills, stop moves, funding ...), one row each. `bar`: bars closed before.
@@ -122,6 +123,9 @@ JOURNAL_EVENT_DT = _record(
     "time_ms symbol kind tag reason seq trade_id bar",
 )
 # Of the kinds below `value` / `old_value` are the new and the old number (mode, class, Q ...), `reason` why.
+# `qty` / `price` beside them: of a class R and the class's confidence; of a rung (one row each) its quantity and price; of
+# a policy row its positions and least confidence. A scale-in that is asked for (reason OK) has quantity and price cap, the
+# loss at the stop it would make and R; an exit (`value`: why) R and the last signal's confidence.
 # Journal-only kinds, beside the EV_ codes:
 JE_STOP_MOVED, JE_CLASS, JE_LADDER, JE_LET_RUN, JE_SCALE_IN, JE_EXIT, JE_REDUCE = range(20, 27)
 JE_Q_SIZE, JE_Q_STRATEGY, JE_NOT_LEARNED = range(27, 30)  # seq: cell of the table; qty: reward; price: alpha

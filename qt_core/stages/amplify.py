@@ -33,13 +33,23 @@ from qt_core.enums import T_AMPLIFY
 from qt_core.execution import aelm
 from qt_core.numerics import floor_step
 from qt_core.position import amplification
-from qt_core.records import JE_LADDER, JE_LET_RUN
+from qt_core.records import JE_LADDER, JE_LET_RUN, JE_SCALE_IN
 from qt_core.risk import portfolio_balancer, risk_os, safety_governor
 from qt_core.stages.account import round_trip_cost
 from qt_core.stages.entries import account_view, govern, reserve
-from qt_core.stages.journal import count, log_change, request, tally
+from qt_core.stages.journal import count, log_change, log_event, request, tally
 from qt_core.stages.portfolio import book, neighbours
 from qt_core.stages.protection import cover_rest
+
+
+@inner
+def _log_ladder(s: Any, i: int, x: Any, now_ms: int, out: Any) -> None:
+    """One row per rung that rests, one without quantity where none does; the reason says what became of the others."""
+    why = RUNG_DROPPED if x.dropped > 0 else RUNG_MERGED if x.merged > 0 else OK
+    if x.qty_1 > 0.0 or x.qty_2 <= 0.0:
+        log_event(out, now_ms, i, JE_LADDER, TAG_RUNG_1, why, s.rung_1_seq, s.trade_id, x.qty_1, x.price_1)
+    if x.qty_2 > 0.0:
+        log_event(out, now_ms, i, JE_LADDER, TAG_RUNG_2, why, s.rung_2_seq, s.trade_id, x.qty_2, x.price_2)
 
 
 @inner
@@ -67,7 +77,7 @@ def _place_ladder(p: Any, state: Any, s: Any, i: int, now_ms: int, out: Any) -> 
         r = request(state, out, now_ms, OP_NEW, i, 0, TAKE_PROFIT, -s.side, TAG_RUNG_2, x.qty_2, x.price_2)
         s.rung_2_seq = r.seq
     cover_rest(state, s, i, now_ms, out)
-    log_change(out, now_ms, i, JE_LADDER, 0, s.trade_id, x.price_1, x.price_2, 0)
+    _log_ladder(s, i, x, now_ms, out)
     return (1 if x.qty_1 > 0.0 else 0) + (1 if x.qty_2 > 0.0 else 0)
 
 
@@ -171,6 +181,10 @@ def _send_scale_in(p: Any, state: Any, s: Any, i: int, qty: float, cap: float, n
     r.expire_ms = now_ms + ms
     reserve(state, c, r, TAG_SCALE_IN, r.expire_ms)
     s.n_scaled += 1
+    row = log_event(out, now_ms, i, JE_SCALE_IN, TAG_SCALE_IN, reason, r.seq, s.trade_id, qty, cap)
+    if row >= 0:
+        out.events[row].value = c.loss_at_stop_usd
+        out.events[row].old_value = s.r_multiple
     return True
 
 

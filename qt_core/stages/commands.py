@@ -34,7 +34,7 @@ from qt_core.records import ERROR_RING, JE_ESS_RESET, JE_HEALTH, JE_POLICY
 from qt_core.risk import risk_os
 from qt_core.stages.events import cancel_entries
 from qt_core.stages.exits import request_exit
-from qt_core.stages.journal import count, log_change, log_event, tally
+from qt_core.stages.journal import count, log_change, log_event, log_pair, tally
 
 MINUTE_MS = 60_000
 PAUSED_BY_HAND = 2
@@ -120,7 +120,8 @@ def _hear_policy(p: Any, state: Any, e: Any, out: Any) -> int:
     count(out, M_MSC, reason)
     if reason != OK:
         return reason
-    log_change(out, e.time_ms, 0, JE_POLICY, 0, 0, float(e.reason), float(fund.policy_mode), e.seq)
+    row = log_change(out, e.time_ms, 0, JE_POLICY, 0, 0, float(e.reason), float(fund.policy_mode), e.seq)
+    log_pair(out, row, e.qty, e.price)
     fund.policy_mode = e.reason
     fund.policy_max_risk = e.value
     fund.policy_max_positions = int(e.qty)

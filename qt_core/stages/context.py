@@ -33,7 +33,7 @@ from qt_core.enums import (
     T_VOLATILITY,
 )
 from qt_core.records import B_N, B_WINS, JE_POLICY, JE_RETRAIN, RECENT, STRATEGIES
-from qt_core.stages.journal import log_change, tally
+from qt_core.stages.journal import log_change, log_pair, tally
 from qt_core.stages.safety import due, recent_count
 
 DAY_MS = 86_400_000
@@ -126,7 +126,8 @@ def policy_step(p: Any, state: Any, now_ms: int, out: Any) -> None:
     d = msc_policy.decide(m, fund.ess_drawdown, n, mean_r, fund.market_vol)
     tally(out, T_POLICY, d.mode)
     if d.mode != fund.policy_mode or allowed != fund.policy_allowed:
-        log_change(out, now_ms, 0, JE_POLICY, 0, 0, float(d.mode), float(fund.policy_mode), allowed)
+        row = log_change(out, now_ms, 0, JE_POLICY, 0, 0, float(d.mode), float(fund.policy_mode), allowed)
+        log_pair(out, row, float(d.max_positions), d.min_confidence)
     fund.policy_mode = d.mode
     fund.policy_allowed = allowed
     fund.policy_max_risk = d.max_risk

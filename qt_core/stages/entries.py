@@ -214,6 +214,9 @@ def _ask_mathematician(p: Any, state: Any, rows: Any, c: Any, out: Any) -> None:
     )
     c.advice_margin_usd = a.margin_usd
     c.advice_leverage = a.leverage
+    c.advice_sl_fraction = a.sl_fraction
+    c.advice_tp_fraction = a.tp_fraction
+    c.advice_confidence = a.confidence
     c.kelly = a.kelly
     c.breakeven = a.breakeven
     c.optimal_leverage = a.optimal_leverage
@@ -456,6 +459,9 @@ def _blank(state: Any, c: Any, now_ms: int, rank: int) -> None:
     c.sizer_action = -1
     c.advice_margin_usd = 0.0
     c.advice_leverage = 0.0
+    c.advice_sl_fraction = 0.0
+    c.advice_tp_fraction = 0.0
+    c.advice_confidence = 0.0
     c.kelly = 0.0
     c.breakeven = 0.0
     c.optimal_leverage = 0.0
@@ -470,8 +476,9 @@ def _blank(state: Any, c: Any, now_ms: int, rank: int) -> None:
     c.market_trend = fund.market_trend
     c.market_liquidity = fund.market_liquidity
     c.hfos_mode = fund.hfos_mode
+    c.hfos_by = fund.hfos_by
+    c.limit_module = fund.limit_module
     c.policy_mode = fund.policy_mode
-    c.priority = 0
     c.tier = state.symbol[c.symbol].tier
 
 

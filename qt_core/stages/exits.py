@@ -6,7 +6,7 @@ from qt_core._jit import inner
 from qt_core.codes import MARKET, OP_CANCEL, OP_NEW, TAG_EXIT
 from qt_core.numerics import floor_step
 from qt_core.records import JE_EXIT, JE_REDUCE
-from qt_core.stages.journal import log_change, request
+from qt_core.stages.journal import log_change, log_pair, request
 
 
 @inner
@@ -15,10 +15,11 @@ def request_exit(state: Any, symbol: int, why: int, now_ms: int, out: Any) -> No
     s = state.symbol[symbol]
     if s.qty == 0.0 or s.exit_seq != 0:
         return
-    log_change(out, now_ms, symbol, JE_EXIT, 0, s.trade_id, float(why), 0.0, 0)
     s.exit_why = why
     r = request(state, out, now_ms, OP_NEW, symbol, 0, MARKET, -s.side, TAG_EXIT, abs(s.qty), 0.0)
     s.exit_seq = r.seq
+    row = log_change(out, now_ms, symbol, JE_EXIT, 0, s.trade_id, float(why), s.r_multiple, r.seq)
+    log_pair(out, row, abs(s.qty), s.signal_confidence)
 
 
 @inner

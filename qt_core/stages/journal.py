@@ -70,6 +70,14 @@ def log_change(
 
 
 @inner
+def log_pair(out: Any, row: int, qty: float, price: float) -> None:
+    """Two more numbers of the journal row ``row``; nothing where it was not kept (-1)."""
+    if row >= 0:
+        out.events[row].qty = qty
+        out.events[row].price = price
+
+
+@inner
 def log_event(
     out: Any,
     time_ms: int,

@@ -8,7 +8,7 @@ from qt_core.numerics import is_finite
 from qt_core.records import JE_NOT_LEARNED, JE_Q_SIZE, JE_Q_STRATEGY, RECENT
 from qt_core.selection import meta_strategy
 from qt_core.sizing import rl_sizer
-from qt_core.stages.journal import count, log_change
+from qt_core.stages.journal import count, log_change, log_pair
 
 HOUR_MS = 3_600_000.0
 PERCENT = 100.0
@@ -35,9 +35,7 @@ def _learn_size(p: Any, state: Any, s: Any, t: Any, how: int, out: Any) -> None:
         state.fund[0].sizer_updates += 1
     count(out, M_SIZER, LEARNED)
     k = log_change(out, t.exit_ms, t.symbol, JE_Q_SIZE, LEARNED, t.trade_id, new, old, cell * 25 + action)
-    if k >= 0:
-        out.events[k].qty = reward
-        out.events[k].price = alpha
+    log_pair(out, k, reward, alpha)
 
 
 @inner
@@ -56,9 +54,7 @@ def _learn_strategy(p: Any, state: Any, s: Any, t: Any, how: int, out: Any) -> N
         state.fund[0].strategy_updates += 1
     count(out, M_STRATEGY, LEARNED)
     k = log_change(out, t.exit_ms, t.symbol, JE_Q_STRATEGY, LEARNED, t.trade_id, new, old, cell * 4 + strategy)
-    if k >= 0:
-        out.events[k].qty = reward
-        out.events[k].price = alpha
+    log_pair(out, k, reward, alpha)
 
 
 @inner

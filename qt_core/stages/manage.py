@@ -32,7 +32,7 @@ from qt_core.records import JE_CLASS, JE_PROTECT, JE_STOP_MOVED
 from qt_core.stages.account import round_trip_cost
 from qt_core.stages.amplify import amplify
 from qt_core.stages.exits import request_exit
-from qt_core.stages.journal import count, log_change, log_event, request, tally
+from qt_core.stages.journal import count, log_change, log_event, log_pair, request, tally
 from qt_core.stages.protection import place_stop, place_target, target_qty
 from qt_core.stages.safety import due
 
@@ -114,7 +114,8 @@ def _understand(p: Any, s: Any, bars: Any, f: int, rows: Any, t: int, i: int, no
     tally(out, T_CLASS, c.code)
     tally(out, T_ADVICE, c.advice)
     if c.code != s.class_code:
-        log_change(out, now_ms, i, JE_CLASS, c.advice, s.trade_id, float(c.code), float(s.class_code), 0)
+        row = log_change(out, now_ms, i, JE_CLASS, c.advice, s.trade_id, float(c.code), float(s.class_code), 0)
+        log_pair(out, row, s.r_multiple, c.confidence)
     s.class_code = c.code
     s.class_confidence = c.confidence
     s.advice = c.advice if p.intelligence.mode == ENFORCED else 0

@@ -6,6 +6,7 @@ from qt_core._jit import inner
 from qt_core.codes import (
     BELOW_CONFIDENCE,
     CTX_ATR_PCT,
+    CTX_LIQUIDITY_RATIO,
     CTX_QUOTE_VOLUME_24H,
     ENFORCED,
     EXPLORED,
@@ -100,8 +101,10 @@ def consider(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i: int, s
     slippage = expected_slippage(p, state, rows, t, i)
     near = neighbours(p, state, rows, t, i, sig.side)
     score = score_of(p, state, rows, t, i, sig.confidence, slippage, near.max_correlation)
+    priority = 0
     if p.ranker.mode != OFF:
-        tally(out, T_PRIORITY, opportunity_ranker.priority(p.ranker, score))
+        priority = opportunity_ranker.priority(p.ranker, score)
+        tally(out, T_PRIORITY, priority)
     module = M_STRATEGY if reason != OK else 0
     fund = state.fund[0]
     if reason == OK and sig.confidence < fund.limit_confidence:
@@ -132,6 +135,9 @@ def consider(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i: int, s
     c.slippage = slippage
     c.max_correlation = near.max_correlation
     c.n_correlated = near.n_correlated
+    c.liquidity_ratio = rows.ctx[t, i, CTX_LIQUIDITY_RATIO]
+    c.recent_r = state.symbol[i].recent_r
+    c.priority = priority
     c.win_rate = opportunity_ranker.win_rate(p.ranker, state.symbol[i].n_wins, state.symbol[i].n_trades)
     c.score = score
     c.reason = reason
