@@ -128,7 +128,8 @@ def inner(func: F) -> F:
 
 def rare(func: F) -> F:
     """As ``inner``, but not inlined by force: for steps that few bars take, whose code would only widen the loop."""
-    out: F = _plain_integers(njit(**_FLAGS, no_cpython_wrapper=True)(func))
+    # said, because a flag that is not is inherited from the kernel that is being compiled around it
+    out: F = _plain_integers(njit(**_FLAGS, forceinline=False, no_cpython_wrapper=True)(func))
     return out
 
 
@@ -136,6 +137,24 @@ def entry(func: F) -> F:
     """Compile an entry point called from Python: same flags, not inlined by force."""
     out: F = njit(**_FLAGS)(func)
     return out
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _stay_apart_compiled(_context: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+def _stay_apart_interpreted() -> None:
+    """Nothing: only machine code is inlined."""
+
+
+# first statement of a kernel that is to stay one piece of code for all its callers: the hot loop must fit the processor's
+# instruction cache
+stay_apart: Any = _stay_apart_interpreted if INTERPRETED else _stay_apart_compiled
 
 
 @intrinsic  # type: ignore[untyped-decorator]

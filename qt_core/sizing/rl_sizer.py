@@ -203,17 +203,29 @@ def valid(p: Params, action: int, limits: Limits) -> bool:
 
 @kernel
 def greedy(p: Params, q: Any, state: int, limits: Limits) -> int:
-    """The valid action with the largest Q, -1 where none is valid; ties go to (1.0, 3x), else to the lowest index."""
+    """The valid action with the largest Q, -1 where none is valid; ties go to (1.0, 3x), else to the lowest index.
+
+    What ``valid`` says of all 25 at once: the multipliers whose margin fits, times one range of leverages.
+    """
+    top = min(N_LEVERAGES, int(limits.leverage_cap)) if limits.leverage_cap >= 1.0 else 0
+    low = 1
+    while low < top and low < limits.min_leverage:
+        low += 1
+    least = limits.min_margin_usd * (1.0 - MARGIN_TOLERANCE)
+    most = limits.max_margin_usd * (1.0 + MARGIN_TOLERANCE)
     best = -1
     best_q = 0.0
-    for action in range(N_ACTIONS):
-        if valid(p, action, limits):
-            value = known(q[state, action])
-            if best < 0 or value > best_q:
-                best = action
-                best_q = value
+    for k in range(N_MULTIPLIERS):
+        margin = limits.base_margin_usd * multiplier_at(p, k)
+        if margin >= least and margin <= most and limits.min_leverage == limits.min_leverage:
+            for leverage in range(low, top + 1):
+                action = k * N_LEVERAGES + leverage - 1
+                value = known(q[state, action])
+                if best < 0 or value > best_q:
+                    best = action
+                    best_q = value
     middle = nearest_action(p, p.neutral_multiplier, p.neutral_leverage)
-    if best >= 0 and known(q[state, middle]) == best_q and valid(p, middle, limits):
+    if best >= 0 and middle != best and known(q[state, middle]) == best_q and valid(p, middle, limits):
         return middle
     return best
 

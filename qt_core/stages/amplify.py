@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     AMPLIFY_LET_RUN,
     CTX_MOMENTUM,
@@ -81,9 +81,10 @@ def _place_ladder(p: Any, state: Any, s: Any, i: int, now_ms: int, out: Any) -> 
     return (1 if x.qty_1 > 0.0 else 0) + (1 if x.qty_2 > 0.0 else 0)
 
 
-@inner
+@rare
 def _let_run(state: Any, s: Any, i: int, now_ms: int, out: Any) -> None:
     """Take the target away: the trail alone decides."""
+    stay_apart()
     count(out, M_AMPLIFICATION, LET_RUN)
     log_change(out, now_ms, i, JE_LET_RUN, LET_RUN, s.trade_id, 0.0, s.tp_price, 0)
     s.let_run = 1
@@ -154,9 +155,10 @@ def _balanced_qty(p: Any, state: Any, rows: Any, t: int, s: Any, i: int, qty: fl
     return floor_step(qty * v.margin_scale, s.lot_step) if v.reason == SHRUNK else 0.0
 
 
-@inner
+@rare
 def _send_scale_in(p: Any, state: Any, s: Any, i: int, qty: float, cap: float, now_ms: int, ms: int, out: Any) -> bool:
     """The governor's word on the enlarged position, then an order that never pays more than the cap."""
+    stay_apart()
     c = out.candidates[out.candidates.shape[0] - 1]  # the last scratch row: never an entry candidate
     total = abs(s.qty) + qty
     c.symbol = i

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     BAD_HEALTH_CODE,
     CMD_DEPTH,
@@ -40,9 +40,10 @@ MINUTE_MS = 60_000
 PAUSED_BY_HAND = 2
 
 
-@inner
+@rare
 def errors_last_minute(state: Any, time_ms: int) -> int:
     """System errors within the minute before ``time_ms``; the ring holds the last ERROR_RING times."""
+    stay_apart()
     recent = 0
     for k in range(min(state.fund[0].error_count, ERROR_RING)):
         if time_ms - state.memory[0].error_ms[k] < MINUTE_MS:
@@ -66,9 +67,10 @@ def on_error(p: Any, state: Any, time_ms: int, out: Any) -> None:
         cancel_entries(state, time_ms, out)
 
 
-@inner
+@rare
 def reset_stop(state: Any, now_ms: int, reason: int, out: Any) -> None:
     """Unlatch the emergency stop: the peak is taken anew, and the time latched is booked."""
+    stay_apart()
     fund = state.fund[0]
     if fund.ess_latched == 0:
         return
@@ -177,9 +179,10 @@ def _obey(p: Any, state: Any, e: Any, out: Any) -> int:
     return OK
 
 
-@inner
+@rare
 def on_command(p: Any, state: Any, e: Any, out: Any) -> None:
     """Journal one command (``seq``: which; ``old_value``: the code it carries) and apply it."""
+    stay_apart()
     row = log_event(out, e.time_ms, e.symbol, EV_COMMAND, 0, OK, e.command, 0, e.qty, e.price)
     reason = _obey(p, state, e, out)
     if row >= 0:

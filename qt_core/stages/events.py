@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     ENTRY_CLOSED,
     EV_FUNDING,
@@ -262,9 +262,10 @@ def on_funding(state: Any, e: Any, out: Any) -> None:
         out.events[row].old_value = e.value
 
 
-@inner
+@rare
 def _again(p: Any, state: Any, s: Any, e: Any, out: Any) -> bool:
     """Send a refused opening order once more where module 16 calls the refusal retryable."""
+    stay_apart()
     if e.kind != EV_REJECT or not aelm.retry(p.aelm, s.retries, e.reason) or e.time_ms >= s.pending_expire_ms:
         return False
     s.retries += 1
@@ -311,9 +312,10 @@ def on_order_end(p: Any, state: Any, e: Any, out: Any) -> None:
             s.tp_seq = 0
 
 
-@inner
+@rare
 def cancel_entries(state: Any, now_ms: int, out: Any) -> None:
     """Ask for the cancel of every entry that still works: nothing more may open."""
+    stay_apart()
     for k in range(state.fund[0].n_pending):
         i = state.pending_list[k]
         request(state, out, now_ms, OP_CANCEL, i, state.symbol[i].pending_seq, MARKET, 0, 0, 0.0, 0.0)

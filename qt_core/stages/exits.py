@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import rare, stay_apart
 from qt_core.codes import MARKET, OP_CANCEL, OP_NEW, TAG_EXIT
 from qt_core.numerics import floor_step
 from qt_core.records import JE_EXIT, JE_REDUCE
 from qt_core.stages.journal import log_change, log_pair, request
 
 
-@inner
+@rare
 def request_exit(state: Any, symbol: int, why: int, now_ms: int, out: Any) -> None:
     """Ask for the whole position to be closed; nothing while an exit already works."""
+    stay_apart()
     s = state.symbol[symbol]
     if s.qty == 0.0 or s.exit_seq != 0:
         return
@@ -22,12 +23,13 @@ def request_exit(state: Any, symbol: int, why: int, now_ms: int, out: Any) -> No
     log_pair(out, row, abs(s.qty), s.signal_confidence)
 
 
-@inner
+@rare
 def request_reduction(state: Any, symbol: int, fraction: float, why: int, now_ms: int, out: Any) -> None:
     """Ask for ``fraction`` of the position to be closed, down to the lot; the whole where what is left is no order.
 
     The ladder is taken away: the target covers the rest.
     """
+    stay_apart()
     s = state.symbol[symbol]
     if s.qty == 0.0 or s.exit_seq != 0:
         return
@@ -45,9 +47,10 @@ def request_reduction(state: Any, symbol: int, fraction: float, why: int, now_ms
     s.exit_seq = r.seq
 
 
-@inner
+@rare
 def drop_ladder(state: Any, s: Any, symbol: int, now_ms: int, out: Any) -> None:
     """Cancel the rungs that still rest."""
+    stay_apart()
     if s.rung_1_seq != 0:
         request(state, out, now_ms, OP_CANCEL, symbol, s.rung_1_seq, MARKET, 0, 0, 0.0, 0.0)
     if s.rung_2_seq != 0:

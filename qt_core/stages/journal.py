@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.rng import mix
 from qt_core.state import (
     KEEP_DECISIONS,
@@ -25,24 +25,26 @@ _HALF = np.uint64(32)
 
 
 @inner
-def fold(state: Any, x: np.uint64) -> None:
-    """Mix 64 bits into the digest."""
-    fund = state.fund[0]
-    fund.digest = mix(fund.digest ^ x)
+def folded(
+    digest: np.uint64, bits_f: Any, bits_u: Any, name_hash: np.uint64, code: int, x: float, y: float
+) -> np.uint64:
+    """The digest with one more row: whose it is, a packed integer, the bits of two floats.
+
+    The four words are multiplied by different odd constants, so the processor does it side by side; one mix ends it.
+    """
+    bits_f[0] = x
+    bx = bits_u[0]
+    bits_f[0] = y
+    by = bits_u[0]
+    word = np.uint64(code & np.int64(0x7FFFFFFFFFFFFFFF))
+    return mix(digest ^ (name_hash * _K1 + word * _K2 + bx * _K3 + (by ^ (by >> _HALF)) * _K4))
 
 
 @inner
 def fold_row(state: Any, out: Any, name_hash: np.uint64, code: int, x: float, y: float) -> None:
-    """Mix one row into the digest: whose it is, a packed integer, the bits of two floats.
-
-    The four words are multiplied by different odd constants, so the processor does it side by side; one mix ends it.
-    """
-    out.bits_f[0] = x
-    bx = out.bits_u[0]
-    out.bits_f[0] = y
-    by = out.bits_u[0]
-    word = np.uint64(code & np.int64(0x7FFFFFFFFFFFFFFF))
-    fold(state, name_hash * _K1 + word * _K2 + bx * _K3 + (by ^ (by >> _HALF)) * _K4)
+    """Mix one row into the digest."""
+    fund = state.fund[0]
+    fund.digest = folded(fund.digest, out.bits_f, out.bits_u, name_hash, code, x, y)
 
 
 @inner
@@ -94,7 +96,26 @@ def log_event(
     if out.n[KEEP_EVENTS] == 0:
         return -1
     row = out.n[N_EVENTS]
-    e = out.events[row]
+    out.n[N_EVENTS] = row + 1
+    _fill_event(out.events[row], out.n[N_CLOSED], time_ms, symbol, kind, tag, reason, seq, trade, qty, price)
+    return int(row)
+
+
+@rare
+def _fill_event(
+    e: Any,
+    bar: int,
+    time_ms: int,
+    symbol: int,
+    kind: int,
+    tag: int,
+    reason: int,
+    seq: int,
+    trade: int,
+    qty: float,
+    price: float,
+) -> None:
+    stay_apart()
     e.time_ms = time_ms
     e.symbol = symbol
     e.kind = kind
@@ -108,9 +129,7 @@ def log_event(
     e.realised_usd = 0.0
     e.value = 0.0
     e.old_value = 0.0
-    e.bar = out.n[N_CLOSED]
-    out.n[N_EVENTS] = row + 1
-    return int(row)
+    e.bar = bar
 
 
 @inner
@@ -131,13 +150,36 @@ def request(
 
     ``seq`` 0 draws the next order number.
     """
-    fund = state.fund[0]
+    r = out.requests[out.n[N_REQUESTS]]
+    out.n[N_REQUESTS] += 1
+    name = state.symbol[symbol].name_hash
+    _fill_request(
+        state.fund[0], r, out.bits_f, out.bits_u, name, now_ms, op, symbol, seq, kind, side, tag, qty, trigger
+    )
+    return r
+
+
+@rare
+def _fill_request(
+    fund: Any,
+    r: Any,
+    bits_f: Any,
+    bits_u: Any,
+    name: np.uint64,
+    now_ms: int,
+    op: int,
+    symbol: int,
+    seq: int,
+    kind: int,
+    side: int,
+    tag: int,
+    qty: float,
+    trigger: float,
+) -> None:
+    stay_apart()
     if seq == 0:
         fund.order_seq += 1
         seq = fund.order_seq
-    row = out.n[N_REQUESTS]
-    r = out.requests[row]
-    out.n[N_REQUESTS] = row + 1
     r.op = op
     r.symbol = symbol
     r.seq = seq
@@ -155,8 +197,7 @@ def request(
     r.callback = 0.0
     r.activation = 0.0
     code = ((now_ms * 16 + op) * 16 + kind) * 16 + tag * 2 + (1 if side > 0 else 0)
-    fold_row(state, out, state.symbol[symbol].name_hash, code, qty, trigger)
-    return r
+    fund.digest = folded(fund.digest, bits_f, bits_u, name, code, qty, trigger)
 
 
 @inner

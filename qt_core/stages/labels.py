@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     BIASED,
     CTX_ATR_PCT,
@@ -18,6 +18,7 @@ from qt_core.codes import (
     M_SUPERVISOR,
     MODEL_DISABLED,
     OFF,
+    OK,
     PX_CLOSE,
     PX_HIGH,
     PX_LOW,
@@ -53,33 +54,25 @@ LONG_WINDOW, RECENT_WINDOW = 0, 1
 
 
 @inner
-def _add(state: Any, day: int, m: int, column: int, x: float) -> None:
-    """Add to a day's sum of model ``m`` and to both windows (today lies in both)."""
-    state.memory[0].buckets[supervisor.slot(day), m, column] += x
-    state.memory[0].totals[LONG_WINDOW, m, column] += x
-    state.memory[0].totals[RECENT_WINDOW, m, column] += x
-
-
-@inner
-def _book(state: Any, day: int, m: int, confidence: float, o: Any) -> None:
-    """One outcome of model ``m``."""
-    _add(state, day, m, B_N, 1.0)
-    _add(state, day, m, B_WINS, float(o.win))
-    _add(state, day, m, B_HITS, float(o.hit))
-    _add(state, day, m, B_SUM_R, o.r)
+def _book(state: Any, k: int, m: int, confidence: float, o: Any) -> None:
+    """One outcome of model ``m`` into today's slot ``k`` and the window's cells."""
+    memory = state.memory[0]
+    memory.buckets[k, m, B_N] += 1.0
+    memory.buckets[k, m, B_WINS] += o.win
+    memory.buckets[k, m, B_HITS] += o.hit
+    memory.buckets[k, m, B_SUM_R] += o.r
     c = supervisor.cell(confidence)
-    k = supervisor.slot(day)
-    state.memory[0].histogram[k, CELL_N, m, c] += 1.0
-    state.memory[0].histogram[k, CELL_HITS, m, c] += o.hit
-    state.memory[0].histogram[k, CELL_CONF, m, c] += confidence
-    state.memory[0].cell_n[m, c] += 1.0
-    state.memory[0].cell_hits[m, c] += o.hit
-    state.memory[0].cell_conf[m, c] += confidence
-    state.memory[0].fresh[m] += 1
+    memory.histogram[k, CELL_N, m, c] += 1.0
+    memory.histogram[k, CELL_HITS, m, c] += o.hit
+    memory.histogram[k, CELL_CONF, m, c] += confidence
+    memory.cell_n[m, c] += 1.0
+    memory.cell_hits[m, c] += o.hit
+    memory.cell_conf[m, c] += confidence
+    memory.fresh[m] += 1
 
 
 @inner
-def _resolved(p: Any, state: Any, bars: Any, f: int, i: int, k: int, now_ms: int, day: int) -> bool:
+def _resolved(p: Any, state: Any, bars: Any, f: int, i: int, k: int, now_ms: int, today: int) -> bool:
     """Try label ``k`` of symbol ``i`` on bar ``f``; True where it is over (and booked)."""
     x = state.labels[i, k]
     expired = now_ms >= x.expire_ms
@@ -93,7 +86,7 @@ def _resolved(p: Any, state: Any, bars: Any, f: int, i: int, k: int, now_ms: int
         for m in range(4):
             confidence = x.conf_0 if m == 0 else x.conf_1 if m == 1 else x.conf_2 if m == 2 else x.conf_3
             if confidence > 0.0:
-                _book(state, day, m, confidence, o)
+                _book(state, today, m, confidence, o)
     return True
 
 
@@ -112,14 +105,15 @@ def refresh_label_watch(state: Any, i: int) -> None:
     w.expire_ms = expire
 
 
-@inner
+@rare
 def _resolve_symbol(p: Any, state: Any, bars: Any, f: int, i: int, now_ms: int) -> None:
     """Try every label of a symbol; the others move up, in order."""
+    stay_apart()
     w = state.watch[i]
     kept = 0
-    day = now_ms // DAY_MS
+    today = supervisor.slot(now_ms // DAY_MS)
     for k in range(w.n):
-        if _resolved(p, state, bars, f, i, k, now_ms, day):
+        if _resolved(p, state, bars, f, i, k, now_ms, today):
             continue
         if kept != k:
             state.labels[i, kept] = state.labels[i, k]
@@ -128,9 +122,10 @@ def _resolve_symbol(p: Any, state: Any, bars: Any, f: int, i: int, now_ms: int) 
     refresh_label_watch(state, i)
 
 
-@inner
+@rare
 def roll_buckets(p: Any, state: Any, now_ms: int) -> None:
     """A new UTC day: clear its slot, take the day that leaves off the cells, sum the windows anew."""
+    stay_apart()
     fund = state.fund[0]
     today = now_ms // DAY_MS
     if today == fund.bucket_day:
@@ -150,16 +145,18 @@ def roll_buckets(p: Any, state: Any, now_ms: int) -> None:
             for b in range(BUCKET):
                 state.memory[0].buckets[k, m, b] = 0.0
     fund.bucket_day = today
+    fund.bucket_slot = supervisor.slot(today)
     _sum_windows(p, state, today)
 
 
 @inner
 def _sum_windows(p: Any, state: Any, today: int) -> None:
+    """Sums of the days before today; today's own are added when they are read."""
     for m in range(4):
         for b in range(BUCKET):
             long_sum = 0.0
             recent_sum = 0.0
-            for age in range(p.supervisor.window_days):
+            for age in range(1, p.supervisor.window_days):
                 x = state.memory[0].buckets[supervisor.slot(today - age), m, b]
                 long_sum += x
                 if age < p.supervisor.recent_days:
@@ -212,18 +209,36 @@ def _add_label(
 
 
 @inner
+def _anyone_acts(rows: Any, t: int, i: int, threshold: float) -> bool:
+    """True where some model's BUY or SELL reaches the threshold; most rows end here."""
+    x = rows.proba
+    top = max(x[t, i, 0, 0], x[t, i, 0, 2], x[t, i, 1, 0], x[t, i, 1, 2])
+    return max(top, x[t, i, 2, 0], x[t, i, 2, 2], x[t, i, 3, 0], x[t, i, 3, 2]) >= threshold
+
+
+@inner
 def note_predictions(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i: int, now_ms: int, out: Any) -> None:
-    """What each model says of a symbol at this close: counted, and kept as a label where it acts."""
-    day = now_ms // DAY_MS
+    """What each model says of a symbol at this close: counted, and kept as a label where it acts.
+
+    A model that abstains (disabled, or a row refused by module 1) has said nothing. NaN acts nowhere and counts as HOLD.
+    """
+    a = rows.available
+    today = state.memory[0].buckets[state.fund[0].bucket_slot]
+    if not _anyone_acts(rows, t, i, p.ensemble.threshold):
+        for m in range(4):
+            today[m, B_HOLD] += 1.0 if a[t, i, m] else 0.0
+        return
     b0, b1, b2, b3 = 0.0, 0.0, 0.0, 0.0
     s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
     for m in range(4):
-        if not rows.available[t, i, m]:
+        if not a[t, i, m]:
             continue
         ps, ph = float(rows.proba[t, i, m, 0]), float(rows.proba[t, i, m, 1])
         pb = float(rows.proba[t, i, m, 2])
+        if trading_engine.verdict(p.engine, ps, ph, pb) != OK:
+            continue
         side = trading_engine.actionable(p.engine, p.ensemble, ps, ph, pb)
-        _add(state, day, m, B_HOLD if side == 0 else B_LONG if side > 0 else B_SHORT, 1.0)
+        today[m, B_HOLD if side == 0 else B_LONG if side > 0 else B_SHORT] += 1.0
         buy = pb if side > 0 else 0.0
         sell = ps if side < 0 else 0.0
         if m == 0:
@@ -247,9 +262,10 @@ def note_predictions(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i
         _add_label(p, state, i, -1, close, d, now_ms, bars.decision_ms, (s0, s1, s2, s3), out)
 
 
-@inner
+@rare
 def _calibrate(p: Any, state: Any, now_ms: int) -> None:
     """Calibration of the models with enough new outcomes, and of all once a day."""
+    stay_apart()
     fund = state.fund[0]
     daily = now_ms - fund.calibration_last_ms >= DAY_MS
     if daily:
@@ -266,20 +282,20 @@ def _calibrate(p: Any, state: Any, now_ms: int) -> None:
 @inner
 def _judge(p: Any, state: Any, m: int, now_ms: int, out: Any) -> int:
     """Judge one model; 1 where it is not reliable."""
-    a, b = LONG_WINDOW, RECENT_WINDOW
     x = state.memory[0].totals
+    d = state.memory[0].buckets[state.fund[0].bucket_slot]
     v = supervisor.judge(
         p.supervisor,
-        int(x[a, m, B_N]),
-        int(x[a, m, B_WINS]),
-        x[a, m, B_SUM_R],
+        int(x[LONG_WINDOW, m, B_N] + d[m, B_N]),
+        int(x[LONG_WINDOW, m, B_WINS] + d[m, B_WINS]),
+        x[LONG_WINDOW, m, B_SUM_R] + d[m, B_SUM_R],
         state.memory[0].calibration[m],
-        int(x[a, m, B_LONG]),
-        int(x[a, m, B_SHORT]),
-        int(x[a, m, B_HOLD]),
-        int(x[b, m, B_N]),
-        int(x[b, m, B_WINS]),
-        x[b, m, B_SUM_R],
+        int(x[LONG_WINDOW, m, B_LONG] + d[m, B_LONG]),
+        int(x[LONG_WINDOW, m, B_SHORT] + d[m, B_SHORT]),
+        int(x[LONG_WINDOW, m, B_HOLD] + d[m, B_HOLD]),
+        int(x[RECENT_WINDOW, m, B_N] + d[m, B_N]),
+        int(x[RECENT_WINDOW, m, B_WINS] + d[m, B_WINS]),
+        x[RECENT_WINDOW, m, B_SUM_R] + d[m, B_SUM_R],
     )
     if v.disable != 0:
         count(out, M_SUPERVISOR, MODEL_DISABLED)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner, kernel
+from qt_core._jit import inner, kernel, rare, stay_apart
 from qt_core.codes import (
     CTX_ATR_PCT,
     CTX_MOMENTUM,
@@ -65,9 +65,10 @@ def _move_stop(state: Any, s: Any, i: int, stop: float, now_ms: int, out: Any) -
     request(state, out, now_ms, OP_AMEND, i, s.sl_seq, STOP, -s.side, TAG_SL, abs(s.qty), stop)
 
 
-@inner
+@rare
 def _protect_missing(state: Any, s: Any, i: int, now_ms: int, out: Any) -> None:
     """Place again what should rest at the venue and does not."""
+    stay_apart()
     count(out, M_MONITOR, PROTECTION_MISSING)
     log_change(out, now_ms, i, JE_PROTECT, PROTECTION_MISSING, s.trade_id, 0.0, 0.0, 0)
     if s.sl_seq == 0:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     ADVISORY,
     ENFORCED,
@@ -80,9 +80,10 @@ def watch_feed(p: Any, state: Any, bars: Any, f: int) -> None:
         fund.n_expected = n_valid
 
 
-@inner
+@rare
 def _latch(p: Any, state: Any, by: int, now_ms: int, out: Any) -> None:
     """Cancel entries, keep protection, close where configured, and block until a reset."""
+    stay_apart()
     fund = state.fund[0]
     fund.ess_latched = by
     fund.ess_since_ms = now_ms
@@ -120,9 +121,10 @@ def stop_step(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> N
         count(out, M_ESS, ESS_LATCHED)  # would have been; by whom stands in the tally
 
 
-@inner
+@rare
 def _reduce_all(state: Any, fraction: float, now_ms: int, out: Any) -> None:
     """The reduce-exposure directive: a part of every position."""
+    stay_apart()
     fund = state.fund[0]
     if fraction <= 0.0:
         return
