@@ -1,0 +1,66 @@
+"""How far seeds lie apart, and how far a difference may be the market's accident."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from qt_core.metrics import DAYS_PER_YEAR
+from research.report.interval import mean_block
+
+LEVEL = 0.90
+RESAMPLES = 2000
+MIN_DAYS = 30
+
+
+class Spread(NamedTuple):
+    """A figure over seeds: mean, extremes, and the t interval of the mean at 90 %. NaN where it cannot be given."""
+
+    n: int
+    mean: float
+    low: float
+    high: float
+    least: float
+    most: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Over the values that are finite; the interval needs two, Student's t with n - 1 degrees of freedom.
+
+    It says how much the draws of exploration matter in this one window; nothing of what another window would have given.
+    """
+    x = np.array([v for v in values if np.isfinite(v)], dtype=np.float64)
+    if len(x) == 0:
+        return Spread(0, *(float("nan"),) * 5)
+    mean, half = float(x.mean()), float("nan")
+    if len(x) > 1:
+        from scipy.stats import t
+
+        half = float(t.ppf(0.5 + LEVEL / 2.0, len(x) - 1)) * float(x.std(ddof=1)) / float(np.sqrt(len(x)))
+    return Spread(len(x), mean, mean - half, mean + half, float(x.min()), float(x.max()))
+
+
+def yearly_difference(
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], *, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float, float]:
+    """Mean difference of paired daily returns ``[days]`` in fractions a year, and its 90 % interval.
+
+    Stationary bootstrap (Politis and Romano 1994) of the differences: days are drawn in blocks, so what dependence there
+    is between them stays. The interval is NaN below 30 days.
+    """
+    d = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    n = len(d)
+    mean = float(d.mean()) * DAYS_PER_YEAR if n else float("nan")
+    if n < MIN_DAYS:
+        return mean, float("nan"), float("nan")
+    rng = np.random.Generator(np.random.PCG64(seed))
+    index = rng.integers(0, n, resamples)
+    total = np.zeros(resamples)
+    for _ in range(n):  # one day of every resample at a time
+        total += d[index]
+        jump = rng.random(resamples) < 1.0 / mean_block(n)
+        index = np.where(jump, rng.integers(0, n, resamples), (index + 1) % n)
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = np.quantile(total / n * DAYS_PER_YEAR, [tail, 1.0 - tail])
+    return mean, float(low), float(high)
