@@ -32,6 +32,9 @@ COMMANDS: dict[str, Entry] = {
     "backtest": Entry("research.cli.run_cli:backtest", "Run a configuration: summary, JSON, parquet, HTML."),
     "demo": Entry("research.cli.run_cli:demo", "A short backtest on a simulated market; needs no data."),
     "explain": Entry("research.cli.explain_cli:explain", "Why a symbol was (not) traded at a bar, by module."),
+    "ablate": Entry(
+        "research.ablation.cli:ablate", "What each module earns or costs: each OFF against the full chain."
+    ),
     "check": Entry("research.cli.check_cli:check", "Checks of the machinery itself: lookahead."),
     "crosscheck": Entry("research.crosscheck.cli:crosscheck", "Same signals through other backtesters."),
     "bench": Entry("benchmarks.cli:bench", "Time engine, sweep, features and start; trades are compared first."),

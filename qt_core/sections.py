@@ -72,7 +72,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 DATA_KEYS = ("folder", "root", "symbols", "timeframe", "start", "end", "detail", "missing_bracket", "simulated")
 SIMULATED_KEYS = ("n_symbols", "n_bars", "seed")
-SIGNAL_KEYS = ("source", "rules")
+SIGNAL_KEYS = ("source", "rules", "random")
 SYMBOL_KEYS = ("main", "deny", "sectors")
 LEARNING_KEYS = ("tables",)
 # beside numbers: tables and lists that go into State

@@ -59,21 +59,20 @@ def lookahead(config: Path, cuts: "int | str", changes: tuple[str, ...], seed: "
 
 
 def _check(market: "Market", config: "Config", cuts: "int | str") -> "LookaheadReport":
-    """Run the check with the configuration's own rule thresholds."""
+    """Run the check with the configuration's own signals."""
     from qt_core.features.context import chain_context
     from qt_core.features.frame import compute_features
-    from qt_core.signal.rules import rule_tape
     from research.checks.lookahead import Inputs, check_lookahead
-    from research.cli.inputs import rule_params
     from research.cli.progress import progress_bar, say
     from research.cli.warm import compile_kernels
+    from research.signals import signal_source
 
-    params = rule_params(config)
+    signals = signal_source(config)
     compile_kernels(say)
 
     def build(part: "Market") -> Inputs:
         context = chain_context(part)
-        return Inputs(part, context, rule_tape(part, context, params), compute_features(part))
+        return Inputs(part, context, signals(part, context), compute_features(part))
 
     with progress_bar("cuts") as progress:
         return check_lookahead(market, config, cuts, seed=config.seed, build=build, progress=progress)

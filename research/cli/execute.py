@@ -10,11 +10,11 @@ from qt_core.engine.result import Result
 from qt_core.engine.session import backtest
 from qt_core.features.context import ChainContext, chain_context
 from qt_core.market import Market
-from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import SignalTape
-from research.cli.inputs import load_config_market, rule_params
+from research.cli.inputs import load_config_market
 from research.cli.warm import compile_kernels
 from research.report.summary import summarise
+from research.signals import signal_source
 
 Progress = Callable[[int, int], None]
 ASSUMPTIONS = ("pessimistic", "optimistic")
@@ -46,12 +46,12 @@ class Run:
 
 def prepare(config: Config, say: Callable[[str], None]) -> Run:
     """Everything up to the backtest: bad input ends here, before anything is compiled or written."""
-    params = rule_params(config)
+    signals = signal_source(config)
     seconds: dict[str, float] = {}
     market = _timed(seconds, "load", lambda: load_config_market(config))
     seconds["compile"] = compile_kernels(say)
     context = _timed(seconds, "features", lambda: chain_context(market))
-    tape = _timed(seconds, "signals", lambda: rule_tape(market, context, params))
+    tape = _timed(seconds, "signals", lambda: signals(market, context))
     return Run(config, market, context, tape, seconds)
 
 

@@ -150,13 +150,10 @@ def _expand(text: str, key: str, where: str) -> str:
 
 
 def rule_params(config: "Config") -> "RuleParams":
-    """Thresholds of the four rules: the defaults with ``signals.rules`` put over them."""
+    """Thresholds of the four rules: the defaults with ``signals.rules`` put over them (see ``research.signals``)."""
     from qt_core.signal.rules import Params
 
     where, given = config.source, config.signals.get("rules") or {}
-    source = config.signals.get("source", "rules")
-    if source != "rules":
-        raise ConfigError(f"{where}: signals.source: {source!r}; expected rules (no models exist yet)")
     if not isinstance(given, Mapping):
         raise ConfigError(f"{where}: signals.rules: {given!r}; expected keys and values")
     for key, value in given.items():

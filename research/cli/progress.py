@@ -15,21 +15,20 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(what: str) -> "Iterator[Progress | None]":
+def progress_bar(what: str, left: bool = False) -> "Iterator[Progress | None]":
     """A function (done, all) that moves a bar on stderr, or None where stderr is no terminal.
 
-    The bar appears with the first call and is gone afterwards.
+    The bar appears with the first call and is gone afterwards. ``left``: the time left instead of the time passed.
     """
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     count = TextColumn("{task.completed:,.0f} of {task.total:,.0f}")
-    bar = Progress(
-        TextColumn(what), BarColumn(), count, TimeElapsedColumn(), console=Console(stderr=True), transient=True
-    )
+    clock = (TimeRemainingColumn(), TextColumn("left")) if left else (TimeElapsedColumn(),)
+    bar = Progress(TextColumn(what), BarColumn(), count, *clock, console=Console(stderr=True), transient=True)
     task = bar.add_task(what, total=None)
 
     def show(done: int, total: int) -> None:

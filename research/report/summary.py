@@ -16,6 +16,7 @@ from research.report.names import module_name
 
 FORMAT = "qt-run/1"
 RULES_NOTE = "Signals: four rules with fixed thresholds. Nothing in them is learned."
+RANDOM_NOTE = "CONTROL: the signals are random sides. Nothing here is a forecast, and none of it can be skill."
 BAND_FIGURES = (
     "total_return",
     "annual_return",
@@ -65,7 +66,7 @@ def summarise(
         "vetoes": [{"module": module_name(m), "reason": r, "count": n} for m, r, n in result.vetoes()],
         "per_symbol": per_symbol(result),
         "modules_off": [f"{m.number} {m.name}" if m.number else m.name for m in (*MODULES, *SUPPORTS) if not m.built],
-        "signals_note": RULES_NOTE,
+        "signals_note": RANDOM_NOTE if result.config.signals.get("source") == "random" else RULES_NOTE,
         "verdict": verdict(result, interval.low, interval.high),
         "seconds": dict(seconds or {}),
         "band": {name: {k: r.metrics[k] for k in BAND_FIGURES} for name, r in (band or {}).items()},
