@@ -14,7 +14,7 @@ from qt_core import records as rec
 from qt_core.codes import EV_FILL, EV_FUNDING, EV_LIQUIDATION, MARKET, OP_NEW
 from qt_core.engine.run import step_bar, step_begin, step_end, step_event, step_match, step_submit
 from qt_core.engine.session import Session
-from qt_core.state import N_REQUESTS
+from qt_core.state import N_DECISIONS, N_EVENTS, N_REQUESTS, N_TRADES
 
 
 def plain(array: Any, dtype: np.dtype) -> np.ndarray:
@@ -80,7 +80,14 @@ def walk(s: Session, *watchers: Watcher) -> Session:
         _submit(s, f, watchers)
         for w in watchers:
             w.on_bar(f)
+        assert has_room(s), f"bar {f}: the journal is nearly full; more rows expected"
     return s
+
+
+def has_room(s: Session) -> bool:
+    """Rows are left for whatever one more bar may write; beyond the last row a compiled write has no mercy."""
+    left = (len(s.out.trades) - s.out.n[N_TRADES], len(s.out.events) - s.out.n[N_EVENTS])
+    return bool(min(left) > 24 * len(s.state.symbol) + 64 and len(s.out.decisions) - s.out.n[N_DECISIONS] > 64)
 
 
 @dataclass

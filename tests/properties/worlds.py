@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from qt_core.codes import CTX_COLUMNS
+from qt_core.codes import (
+    CTX_COLUMNS,
+    CTX_EMA_RATIO,
+    CTX_LIQUIDITY_RATIO,
+    CTX_MINUS_DI,
+    CTX_MOMENTUM,
+    CTX_PLUS_DI,
+    CTX_QUOTE_VOLUME_24H,
+    CTX_RSI,
+)
 from qt_core.config import Config, load_config
 from qt_core.engine.session import Session, advance, open_session
 from qt_core.features.context import ChainContext
@@ -18,6 +27,7 @@ from qt_core.records import DECISION_DT, TRADE_DT
 from qt_core.signal.tape import SignalTape
 from qt_core.state import N_DECISIONS, N_TRADES
 from tests.foundation import foundation
+from tests.parity.cases import FULL
 from tests.parity.stepping import with_room
 
 HOUR_MS = 3_600_000
@@ -93,18 +103,44 @@ class World:
         values[..., 2] = g.uniform(10.0, 40.0, shape)  # ADX
         close = np.nan_to_num(market.close, nan=1.0)
         values[..., 5], values[..., 6] = close * g.uniform(0.99, 1.05, shape), close * g.uniform(0.95, 1.01, shape)
+        self._later_columns(values)
         values[g.random(values.shape) < 0.02] = np.nan
-        return ChainContext(values, np.ascontiguousarray(market.valid & (g.random(shape) < 0.97)))
+        eligible = np.ascontiguousarray(market.valid & (g.random(shape) < 0.97))
+        return ChainContext(values, eligible, *self._correlation(shape))
+
+    def _later_columns(self, values: np.ndarray) -> None:
+        """Columns that the foundation does not read, on their own scales; from draws of their own."""
+        g = np.random.Generator(np.random.PCG64([self.seed, 1]))
+        shape = values.shape[:2]
+        values[..., CTX_PLUS_DI], values[..., CTX_MINUS_DI] = g.uniform(5.0, 40.0, (2, *shape))
+        values[..., CTX_QUOTE_VOLUME_24H] = 10.0 ** g.uniform(5.5, 9.0, shape)
+        values[..., CTX_LIQUIDITY_RATIO] = 10.0 ** g.uniform(-0.5, 0.4, shape)
+        values[..., CTX_RSI] = g.uniform(10.0, 90.0, shape)
+        values[..., CTX_EMA_RATIO] = 0.01 * g.standard_normal(shape)
+        values[..., CTX_MOMENTUM] = 0.03 * g.standard_normal(shape)
+
+    def _correlation(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """A row a day, from opposite to alike; one pair in ten is unknown."""
+        g = np.random.Generator(np.random.PCG64([self.seed, 2]))
+        day = np.arange(shape[0], dtype=np.int64) // 24
+        rows = g.uniform(-0.3, 1.0, (int(day[-1]) + 1, shape[1] * (shape[1] - 1) // 2)).astype(np.float32)
+        rows[g.random(rows.shape) < 0.1] = np.nan
+        return rows, day
 
     def _tape(self, g: Draw, n_bars: int) -> SignalTape:
-        shape = (n_bars, self.n_symbols)
-        acts, buys = g.random(shape) < self.act, g.random(shape) < 0.5
-        side = np.where(acts, np.where(buys, 2, 0), 1)
-        strength = g.uniform(0.5, 0.95, (*shape, 4))
-        proba = np.repeat(((1.0 - strength) / 2.0)[..., None], 3, axis=3)
-        np.put_along_axis(proba, np.repeat(side[..., None, None], 4, axis=2), strength[..., None], axis=3)
-        available = g.random((*shape, 4)) < 0.9
-        return SignalTape(proba.astype(np.float32), available, np.zeros((n_bars, 4), np.int64))
+        return random_tape(g, n_bars, self.n_symbols, self.act)
+
+
+def random_tape(g: Draw, n_bars: int, n_symbols: int, act: float) -> SignalTape:
+    """Calls of either side at random, strong enough to act; in one row of ten a model is missing."""
+    shape = (n_bars, n_symbols)
+    acts, buys = g.random(shape) < act, g.random(shape) < 0.5
+    side = np.where(acts, np.where(buys, 2, 0), 1)
+    strength = g.uniform(0.5, 0.95, (*shape, 4))
+    proba = np.repeat(((1.0 - strength) / 2.0)[..., None], 3, axis=3)
+    np.put_along_axis(proba, np.repeat(side[..., None, None], 4, axis=2), strength[..., None], axis=3)
+    available = g.random((*shape, 4)) < 0.9
+    return SignalTape(proba.astype(np.float32), available, np.zeros((n_bars, 4), np.int64))
 
 
 @dataclass(frozen=True)
@@ -114,10 +150,11 @@ class Case:
     market: Market
     context: ChainContext
     tape: SignalTape
+    room: int = 4_000  # rows of each journal: a walk cannot let one grow
 
     def session(self, config: Config | dict[str, Any]) -> Session:
         config = config if isinstance(config, Config) else load_config(foundation(config))
-        return with_room(open_session(self.market, self.tape, config, context=self.context), 4_000)
+        return with_room(open_session(self.market, self.tape, config, context=self.context), self.room)
 
     def with_market(self, **changes: Any) -> "Case":
         return replace(self, market=replace(self.market, **changes))
@@ -182,6 +219,24 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     },
 }
 accounts = st.sampled_from(sorted(ACCOUNTS))
+
+# The whole chain, every module ENFORCED, with thresholds so wide that it trades on these markets.
+CHAIN: dict[str, Any] = {**FULL, "modules": {"all": "enforced"}, "chain": {"initial_equity_usd": 3000.0}}
+
+
+def chain(**sections: dict[str, Any]) -> dict[str, Any]:
+    """The whole chain with some keys of some sections changed."""
+    return {**CHAIN, **{name: {**CHAIN.get(name, {}), **body} for name, body in sections.items()}}
+
+
+OFF = {"mode": "off"}
+# Without what makes it smaller as it loses: there the emergency stop is what is left.
+UNDAMPED = chain(
+    hfos=OFF, msc=OFF, sizer=OFF, mathematician=OFF, strategy=OFF,
+    chain={"initial_equity_usd": 1_500.0}, ess={"auto_reset_h": 12.0},
+    risk={"max_day_drawdown": 1.0, "streak_scale": 1.0}, governor={"max_day_drawdown": 1.0},
+)  # fmt: skip
+EARLY = chain(amplify={"scale_in_r": 0.7}, tpsl={"trail_r1": 5.0})  # enlarged before the stop has passed the entry
 
 
 def finished(case: Case, config: dict[str, Any]) -> Session:
