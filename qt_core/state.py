@@ -240,7 +240,7 @@ def make_venue(n_symbols: int, initial_equity_usd: float) -> Venue:
 
 def requests_room(n_symbols: int) -> int:
     """Rows for whatever one call may ask of the venue."""
-    return 8 * n_symbols + 64
+    return 16 * n_symbols + 64
 
 
 def make_out(

@@ -81,7 +81,7 @@ def has_room(state: Any, bars: Any, f: int, out: Any) -> bool:
         return False
     if (
         n[KEEP_EVENTS] != 0
-        and out.events.shape[0] - n[N_EVENTS] < 24 * busy + 64 + bars.funding_start[f + 1] - bars.funding_start[f]
+        and out.events.shape[0] - n[N_EVENTS] < 40 * busy + 64 + bars.funding_start[f + 1] - bars.funding_start[f]
     ):
         return False
     return not (n[KEEP_DECISIONS] != 0 and out.decisions.shape[0] - n[N_DECISIONS] < CANDIDATE_CAP)

@@ -34,6 +34,8 @@ def inputs_of(market: Market) -> dict[str, np.ndarray]:
     return {
         "context": context.values,
         "eligible": context.eligible,
+        "correlation": context.correlation,
+        "correlation_row": context.correlation_row,
         "proba": tape.proba,
         "available": tape.available,
         "model_id": tape.model_id,
@@ -43,7 +45,7 @@ def inputs_of(market: Market) -> dict[str, np.ndarray]:
 
 def runs_on(market: Market, inputs: Any) -> dict[str, np.ndarray]:
     """Journals, digest and buffers of every configuration on given inputs."""
-    context = ChainContext(inputs["context"], inputs["eligible"])
+    context = ChainContext(inputs["context"], inputs["eligible"], inputs["correlation"], inputs["correlation_row"])
     case = Case(market, context, SignalTape(inputs["proba"], inputs["available"], inputs["model_id"]))
     out: dict[str, np.ndarray] = {}
     for name in CONFIGS:

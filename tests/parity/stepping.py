@@ -126,9 +126,9 @@ class LiveRows:
         )
 
 
-def live_all(s: Session, market: Market) -> Session:
-    """Walk bars that know no index but 0."""
-    with_room(s)
+def live_all(s: Session, market: Market, room: int = 60_000) -> Session:
+    """Walk bars that know no index but 0; ``room``: rows of each journal."""
+    with_room(s, room)
     live = LiveRows(market, s.rows)
     for f in range(s.n_bars):
         t = int(s.bars.decision[f])
