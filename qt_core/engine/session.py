@@ -22,7 +22,7 @@ from qt_core.features.context import ChainContext, chain_context
 from qt_core.market import Market, span_text
 from qt_core.params_record import params_record
 from qt_core.pipeline import Params, Rows
-from qt_core.signal.tape import SignalTape, check_tape
+from qt_core.signal.tape import SignalTape, check_tape, model_names
 from qt_core.state import Out, State, Venue, make_out, make_state, make_venue, memory_of, records
 from qt_core.tables import QTables, put_tables
 
@@ -263,6 +263,6 @@ def backtest(
         out=take_journal(market.n_symbols, (True, journal, journal)),
     )
     advance(s, progress=progress)
-    result = Result.of(s, market, config, seed)
+    result = Result.of(s, market, config, seed, model_names(tape))
     give_back(s.out)
     return result

@@ -12,6 +12,7 @@ from qt_core.errors import DataError
 SELL, HOLD, BUY = 0, 1, 2
 N_MODELS = 4
 N_CLASSES = 3
+SLOT_NAMES = ("XGBoost", "LightGBM", "N-HiTS", "PatchTST")  # modules 2 to 5
 
 
 SUM_TOLERANCE = 1e-4  # of a float32 row of three
@@ -79,3 +80,11 @@ def check_tape(tape: SignalTape, n_bars: int, n_symbols: int) -> None:
             f"tape row bar {t} symbol {i} model {m}: probabilities {tape.proba[t, i, m]} must be >= 0 and sum to 1"
         )
     tape.__dict__["_checked"] = True  # frozen: not a field, so replace() does not carry it over
+
+
+def model_names(tape: SignalTape) -> tuple[str, ...]:
+    """Names of the four models in their slots, of the first bar's versions."""
+    names = [str(m.get("name", "")) for m in tape.models]
+    ids = tape.model_id[0] if len(tape.model_id) else ()
+    found = [names[k] for k in ids if 0 <= k < len(names)]
+    return tuple(found) if len(found) == N_MODELS and all(found) else SLOT_NAMES

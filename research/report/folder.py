@@ -13,6 +13,7 @@ from qt_core.errors import DataError
 
 if TYPE_CHECKING:
     from qt_core.engine.result import Result
+    from qt_core.explain.journal import Journal
     from qt_core.market import Market
     from research.report.frames import RunFrames
 
@@ -148,7 +149,25 @@ def read_run(folder: Path) -> "RunFrames":
         symbols=tuple(summary["symbols"]),
         simulated=bool(summary["simulated"]),
         journal=journal,
+        models=tuple(summary["models"]),
     )
+
+
+def read_journal(folder: Path) -> "Journal":
+    """The journal of such a folder, for explanations.
+
+    Raises
+    ------
+    DataError
+        As ``read_run``, and where a table is of another version.
+    """
+    from research.report.rows import journal_of
+
+    frames = read_run(folder)
+    try:
+        return journal_of(frames)
+    except KeyError as error:
+        raise DataError(f"{folder}: {error} is not known in this version; run the backtest again") from error
 
 
 def _read_table(path: Path, expected: bool) -> Any:

@@ -1,7 +1,8 @@
 """A Result as pandas DataFrames: symbol names, UTC datetimes, words for codes. The Result's own arrays stay numpy.
 
 Columns keep the names of ``qt_core.records`` with two changes: ``x_ms`` becomes ``x_time`` (datetime64[ms, UTC]), and
-codes become words. Times of fills are the open times of the (finest) bar they happened in.
+codes become words. Times of fills are the open times of the (finest) bar they happened in. ``research.report.rows`` goes
+the other way.
 """
 
 from collections.abc import Sequence
@@ -12,23 +13,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from qt_core.codes import EVENT_NAMES, EXIT_NAMES, REASON_NAMES, TAG_NAMES
 from qt_core.config import Config
 from qt_core.engine.result import Result
-from research.report.names import JOURNAL_NAMES, TPSL_NAMES, TREND_NAMES, VOLATILITY_NAMES, module_name, side_name
+from qt_core.explain.words import of_account, reason_words
+from qt_core.signal.tape import SLOT_NAMES
+from research.report.names import ACCOUNT, KINDS, REASONS, WORDS, Words
 
-_ALL_EVENTS = {**dict(enumerate(EVENT_NAMES)), **JOURNAL_NAMES}
-_WORDS: dict[str, Any] = {
-    "exit_reason": EXIT_NAMES,
-    "vol_class": VOLATILITY_NAMES,
-    "trend_class": TREND_NAMES,
-    "tpsl_class": TPSL_NAMES,
-    "tag": TAG_NAMES,
-}
 _FIRST = (
     *("trade_id", "symbol", "side", "entry_time", "exit_time", "exit_reason", "pnl_usd", "r_multiple"),
     *("entry_price", "exit_price", "quantity", "leverage", "margin_usd", "pnl_gross_usd"),
     *("fee_usd", "funding_usd", "slippage_usd", "insurance_usd", "initial_risk_usd"),
+)
+# what each model said of a decision, columns beside those of DECISION_DT: NaN where it abstained
+VOTES = tuple(
+    f"{slot}_{said}" for slot in ("xgboost", "lightgbm", "nhits", "patchtst") for said in ("sell", "hold", "buy")
 )
 
 
@@ -36,7 +34,8 @@ _FIRST = (
 class RunFrames:
     """The tables of one run; ``decisions`` and ``events`` are empty where no journal was kept.
 
-    ``trades`` ends with the positions still open, exit reason "open", valued at the last mark before exit costs.
+    ``trades`` ends with the positions still open, exit reason "open", valued at the last mark before exit costs. Events of
+    the whole account have no symbol.
     """
 
     trades: pd.DataFrame
@@ -47,6 +46,7 @@ class RunFrames:
     symbols: tuple[str, ...]
     simulated: bool
     journal: bool = True
+    models: tuple[str, ...] = SLOT_NAMES
 
 
 def run_frames(result: Result, journal: bool = True) -> RunFrames:
@@ -55,12 +55,13 @@ def run_frames(result: Result, journal: bool = True) -> RunFrames:
     return RunFrames(
         trades=trades_frame(trades, result.symbols),
         equity=equity_frame(result.curve),
-        decisions=decisions_frame(result.decisions, result.symbols),
+        decisions=decisions_frame(result.decisions, result.symbols, result.votes),
         events=events_frame(result.events, result.symbols),
         config=result.config,
         symbols=result.symbols,
         simulated=result.simulated,
         journal=journal,
+        models=result.models,
     )
 
 
@@ -79,11 +80,15 @@ def equity_frame(curve: npt.NDArray[Any]) -> pd.DataFrame:
     return table[["time", *(name for name in table if name != "time")]]
 
 
-def decisions_frame(decisions: npt.NDArray[Any], symbols: Sequence[str]) -> pd.DataFrame:
-    """Rows of DECISION_DT; one per entry candidate, in order of decision."""
+def decisions_frame(
+    decisions: npt.NDArray[Any], symbols: Sequence[str], votes: "npt.NDArray[np.float32] | None" = None
+) -> pd.DataFrame:
+    """Rows of DECISION_DT; one per entry candidate, in order of decision, with what each model said of it."""
     table = _table(decisions, symbols)
-    table["reason"] = _words(decisions["reason"], REASON_NAMES)
-    table["module"] = [module_name(int(m)) for m in decisions["module"]]
+    table["reason"] = REASONS.say(decisions["reason"])
+    if votes is not None:
+        said = pd.DataFrame(votes.reshape(len(votes), len(VOTES)), columns=list(VOTES))
+        table = pd.concat([table, said], axis=1)
     first = ["time", "symbol", "side", "rank", "reason", "module", "confidence"]
     return table[[*first, *(name for name in table if name not in first)]]
 
@@ -91,8 +96,13 @@ def decisions_frame(decisions: npt.NDArray[Any], symbols: Sequence[str]) -> pd.D
 def events_frame(events: npt.NDArray[Any], symbols: Sequence[str]) -> pd.DataFrame:
     """Rows of JOURNAL_EVENT_DT, what happened after the decisions, in order."""
     table = _table(events, symbols)
-    table["kind"] = [_ALL_EVENTS.get(int(k), f"event {k}") for k in events["kind"]]
-    table["reason"] = _words(events["reason"], REASON_NAMES)
+    reasons = np.zeros(len(events), dtype=object)
+    for kind in np.unique(events["kind"]):
+        mine = events["kind"] == kind
+        reasons[mine] = Words(reason_words(int(kind))).say(events["reason"][mine])
+    table["kind"] = KINDS.say(events["kind"])
+    table["reason"] = reasons
+    table.loc[of_account(events["kind"], events["seq"]), "symbol"] = ACCOUNT
     first = ["time", "symbol", "kind", "tag", "trade_id"]
     return table[[*first, *(name for name in table if name not in first)]]
 
@@ -103,20 +113,19 @@ def _table(rows: npt.NDArray[Any], symbols: Sequence[str]) -> pd.DataFrame:
     for name in rows.dtype.names or ():
         values = rows[name]
         if name.endswith("_ms"):
-            out[name[:-3] + "_time" if name != "time_ms" else "time"] = utc(values)
+            out[time_column(name)] = utc(values)
         elif name == "symbol":
             out[name] = np.array(symbols, dtype=object)[values] if len(values) else np.zeros(0, dtype=object)
-        elif name == "side":
-            out[name] = np.array([side_name(s) for s in (0, 1, -1)], dtype=object)[values]
-        elif name in _WORDS:
-            out[name] = _words(values, _WORDS[name])
+        elif name in WORDS:
+            out[name] = WORDS[name].say(values)
         else:
             out[name] = values
     return pd.DataFrame(out)
 
 
-def _words(codes: npt.NDArray[Any], names: Sequence[str]) -> npt.NDArray[Any]:
-    return np.array(names, dtype=object)[codes]
+def time_column(name: str) -> str:
+    """``entry_ms`` -> ``entry_time``, ``time_ms`` -> ``time``."""
+    return "time" if name == "time_ms" else name[:-3] + "_time"
 
 
 def utc(time_ms: npt.NDArray[np.int64]) -> Any:

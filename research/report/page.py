@@ -10,6 +10,7 @@ import yaml
 
 from qt_core.engine.result import Result
 from qt_core.market import Market
+from research.report import page_chain
 from research.report import page_parts as parts
 from research.report.monthly import monthly_returns
 from research.report.page_data import deflate, page_data, thinning_notes
@@ -44,7 +45,13 @@ def report_page(result: Result, market: Market, summary: dict[str, Any]) -> str:
         "months": parts.months(monthly_returns(result.curve, s["metrics"]["start_equity_usd"])),
         "costs": parts.costs(s),
         "exits": parts.exits(s),
-        "vetoes": parts.vetoes(s),
+        "vetoes": page_chain.vetoes(s),
+        "remarks": page_chain.remarks(s),
+        "stop": page_chain.stop(s),
+        "ladder": page_chain.ladder(s),
+        "learning": page_chain.learning(s),
+        "strategies": page_chain.strategies(s),
+        "modules": page_chain.modules(s),
         "band": parts.band(s),
         "symbols": parts.symbols(s),
         "notes": parts.notes([*s["notes"], *thinned, f"not built yet, neutral output: {', '.join(s['modules_off'])}"]),

@@ -47,70 +47,60 @@ def tone(value: "float | None") -> str:
     return "" if not value else "up" if value > 0.0 else "down"
 
 
-def _cell(text: str, value: "float | str | None" = None, cls: str = "") -> str:
+def cell(text: str, value: "float | str | None" = None, cls: str = "") -> str:
+    """One cell; ``value`` is what a click on the head sorts by."""
     attributes = (f' class="{cls}"' if cls else "") + ("" if value is None else f' data-value="{escape(str(value))}"')
     return f"<td{attributes}>{escape(text)}</td>"
 
 
-def _rows(rows: Iterable[Sequence[str]]) -> str:
-    return "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+def body(lines: Iterable[Sequence[str]]) -> str:
+    """Rows of cells."""
+    return "".join(f"<tr>{''.join(row)}</tr>" for row in lines)
 
 
-def _head(names: Sequence[str]) -> str:
+def head(names: Sequence[str]) -> str:
+    """The names of the columns."""
     return "<thead><tr>" + "".join(f"<th>{escape(name)}</th>" for name in names) + "</tr></thead>"
 
 
 def costs(s: dict[str, Any]) -> str:
     """From price profit to the change of equity."""
-    lines = [(_cell(COST_LABELS[k]), _cell(usd(v), cls=tone(v))) for k, v in s["costs"].items()]
+    lines = [(cell(COST_LABELS[k]), cell(usd(v), cls=tone(v))) for k, v in s["costs"].items()]
     total = lines.pop()
     return (
-        f"<table><tbody>{_rows(lines)}<tr class='total'>{''.join(total)}</tr></tbody></table>"
+        f"<table><tbody>{body(lines)}<tr class='total'>{''.join(total)}</tr></tbody></table>"
         '<p class="quiet">USD. Slippage stands in the fill prices; positions still open are valued at the last mark.</p>'
     )
 
 
-def _bar(share: float) -> str:
+def bar(share: float) -> str:
+    """A bar as long as a share."""
     return f'<td><span class="bar" style="width:{max(2.0, 56.0 * share):.0f}px"></span></td>'
 
 
 def exits(s: dict[str, Any]) -> str:
     """How positions ended."""
     closed = max(1, s["metrics"]["trades"])
-    rows = [
-        (_cell(k), _cell(f"{n:,}"), _cell(f"{n / closed:.1%}"), _bar(n / closed)) for k, n in s["exits"].items() if n
-    ]
+    rows = [(cell(k), cell(f"{n:,}"), cell(f"{n / closed:.1%}"), bar(n / closed)) for k, n in s["exits"].items() if n]
     if s["metrics"]["open_trades"]:
-        rows.append((_cell("still open"), _cell(str(s["metrics"]["open_trades"])), _cell(""), _cell("")))
+        rows.append((cell("still open"), cell(str(s["metrics"]["open_trades"])), cell(""), cell("")))
     m = s["metrics"]
     return (
-        f"<table>{_head(('reason', 'trades', 'share', ''))}<tbody>{_rows(rows)}</tbody></table>"
+        f"<table>{head(('reason', 'trades', 'share', ''))}<tbody>{body(rows)}</tbody></table>"
         f'<p class="quiet">{m["ambiguous_trades"]} trades in {m["ambiguous_bars"]} bars that reached stop and target both; '
         f"{m['partial_fills']} partial fills, {m['rejected_orders']} refused orders, {m['liquidations']} liquidations.</p>"
     )
 
 
-def vetoes(s: dict[str, Any]) -> str:
-    """What the modules refused or remarked, most frequent first."""
-    if not s["vetoes"]:
-        return '<p class="quiet">None.</p>'
-    most = max(v["count"] for v in s["vetoes"])
-    rows = [
-        (_cell(v["module"]), _cell(v["reason"]), _cell(f"{v['count']:,}"), _bar(v["count"] / most))
-        for v in s["vetoes"][:14]
-    ]
-    return f"<table>{_head(('module', 'reason', 'times', ''))}<tbody>{_rows(rows)}</tbody></table>"
-
-
 def months(table: dict[int, dict[int, float]]) -> str:
     """Heat map of monthly returns."""
     largest = max((abs(r) for year in table.values() for r in year.values()), default=0.0) or 1.0
-    body = []
+    years = []
     for year, row in table.items():
         cells = "".join(_month(row.get(k), largest) for k in range(1, 13))
         total = year_return(row)
-        body.append(f"<tr><th>{year}</th>{cells}<td class='total {tone(total)}'>{total:+.1%}</td></tr>")
-    return f"<table class='months'>{_head(('', *_MONTHS, 'year'))}<tbody>{''.join(body)}</tbody></table>"
+        years.append(f"<tr><th>{year}</th>{cells}<td class='total {tone(total)}'>{total:+.1%}</td></tr>")
+    return f"<table class='months'>{head(('', *_MONTHS, 'year'))}<tbody>{''.join(years)}</tbody></table>"
 
 
 def _month(value: "float | None", largest: float) -> str:
@@ -140,9 +130,9 @@ def symbols(s: dict[str, Any]) -> str:
     )
     rows = [
         (
-            _cell(r["symbol"]),
+            cell(r["symbol"]),
             *(
-                _cell(
+                cell(
                     "-" if r[k] is None else f.format(r[k]),
                     "" if r[k] is None else r[k],
                     tone(r[k]) if k == "pnl_usd" else "",
@@ -152,7 +142,7 @@ def symbols(s: dict[str, Any]) -> str:
         )
         for r in s["per_symbol"]
     ]
-    return f"<table class='sortable'>{_head(('symbol', *(c[1] for c in columns)))}<tbody>{_rows(rows)}</tbody></table>"
+    return f"<table class='sortable'>{head(('symbol', *(c[1] for c in columns)))}<tbody>{body(rows)}</tbody></table>"
 
 
 def band(s: dict[str, Any]) -> str:
@@ -162,17 +152,17 @@ def band(s: dict[str, Any]) -> str:
     names = ("stop or target first", "return", "Sharpe", "largest drawdown", "trades", "win rate", "profit factor")
     rows = [
         (
-            _cell(name),
-            _cell(pct(b["total_return"]), cls=tone(b["total_return"])),
-            _cell(num(b["sharpe"])),
-            _cell(pct(b["max_drawdown"])),
-            _cell(f"{b['trades']:,}"),
-            _cell(pct(b["win_rate"], 1)),
-            _cell(num(b["profit_factor"])),
+            cell(name),
+            cell(pct(b["total_return"]), cls=tone(b["total_return"])),
+            cell(num(b["sharpe"])),
+            cell(pct(b["max_drawdown"])),
+            cell(f"{b['trades']:,}"),
+            cell(pct(b["win_rate"], 1)),
+            cell(num(b["profit_factor"])),
         )
         for name, b in s["band"].items()
     ]
-    table = f"<table>{_head(names)}<tbody>{_rows(rows)}</tbody></table>"
+    table = f"<table>{head(names)}<tbody>{body(rows)}</tbody></table>"
     return f"<section><h2>Stop and target in one bar: worst and best</h2><div class='scroll'>{table}</div></section>"
 
 

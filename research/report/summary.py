@@ -11,12 +11,13 @@ from qt_core.engine.result import Result
 from qt_core.market import utc_text
 from qt_core.metrics import daily_returns, trade_figures
 from qt_core.registry import MODULES, SUPPORTS
+from research.report import chain
 from research.report.interval import sharpe_interval
-from research.report.names import module_name
 
-FORMAT = "qt-run/1"
+FORMAT = "qt-run/2"
 RULES_NOTE = "Signals: four rules with fixed thresholds. Nothing in them is learned."
 RANDOM_NOTE = "CONTROL: the signals are random sides. Nothing here is a forecast, and none of it can be skill."
+LEARNS_NOTE = " {names} learn{s} from the trades of this run."
 BAND_FIGURES = (
     "total_return",
     "annual_return",
@@ -63,10 +64,20 @@ def summarise(
         "sharpe_interval": interval._asdict(),
         "exits": result.exits(),
         "costs": costs(result),
-        "vetoes": [{"module": module_name(m), "reason": r, "count": n} for m, r, n in result.vetoes()],
+        "vetoes": [
+            {"module": v.module, "reason": v.reason, "count": v.times, "what": v.what, "code": v.number}
+            for v in result.vetoes()
+        ],
+        "emergency_stop": chain.emergency_stop(result),
+        "modules": chain.modules(result),
+        "strategies": chain.strategies(result),
+        "ladder": chain.ladder(result),
+        "learning": chain.learning(result),
+        "tallies": result.tallies(),
+        "models": list(result.models),
         "per_symbol": per_symbol(result),
         "modules_off": [f"{m.number} {m.name}" if m.number else m.name for m in (*MODULES, *SUPPORTS) if not m.built],
-        "signals_note": RANDOM_NOTE if result.config.signals.get("source") == "random" else RULES_NOTE,
+        "signals_note": signals_note(result),
         "verdict": verdict(result, interval.low, interval.high),
         "seconds": dict(seconds or {}),
         "band": {name: {k: r.metrics[k] for k in BAND_FIGURES} for name, r in (band or {}).items()},
@@ -75,6 +86,15 @@ def summarise(
     out["symbol_bars_per_s"] = symbol_bars / run_s if symbol_bars and run_s > 0.0 else None
     plain: dict[str, Any] = to_plain(out)
     return plain
+
+
+def signals_note(result: Result) -> str:
+    """What made the signals, and what learns while the run goes on."""
+    names = chain.learns(result)
+    signals = RANDOM_NOTE if result.config.signals.get("source") == "random" else RULES_NOTE
+    if not names:
+        return signals
+    return signals + LEARNS_NOTE.format(names=" and ".join(names), s="s" if len(names) == 1 else "")
 
 
 def _returns(result: Result) -> npt.NDArray[np.float64]:

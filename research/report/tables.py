@@ -1,6 +1,5 @@
 """The summary of a run for a terminal, from the document of ``research.report.summary``."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from rich import box
@@ -9,7 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-TOP_VETOES = 8
+from research.report import chain_tables
+from research.report.chain_tables import grid, side_by_side
+
 COST_LABELS = {
     "price_pnl": "price profit",
     "slippage": "slippage",
@@ -42,7 +43,11 @@ def count(n: int, word: str) -> str:
 
 def print_summary(console: Console, s: dict[str, Any]) -> None:
     """Print the whole summary, most important first."""
-    for part in (_header(s), _figures(s), _verdict(s), _costs_and_exits(s), _band(s), _symbols(s), _footer(s)):
+    parts = (
+        *(_header(s), _figures(s), _verdict(s), _costs_and_exits(s), _band(s)),
+        *(chain_tables.vetoes(s), chain_tables.strategies(s), chain_tables.safety(s), _symbols(s), _footer(s)),
+    )
+    for part in parts:
         if part is not None:
             console.print(part)
             console.print()
@@ -84,23 +89,6 @@ def _timeframe(ms: int) -> str:
     return f"{ms} ms"
 
 
-def _grid(title: str, rows: Iterable[tuple[str, str]]) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD, show_header=False, title=title, title_justify="left", title_style="bold", pad_edge=False
-    )
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _side_by_side(*tables: Table) -> Table:
-    grid = Table.grid(padding=(0, 4))
-    grid.add_row(*tables)
-    return grid
-
-
 def sharpe_text(s: dict[str, Any]) -> str:
     """The ratio with its interval."""
     i = s["sharpe_interval"]
@@ -130,7 +118,7 @@ def _figures(s: dict[str, Any]) -> RenderableType:
         ("still open at the end", str(m["open_trades"])),
         ("ambiguous trades / bars", f"{m['ambiguous_trades']} / {m['ambiguous_bars']}"),
     ]
-    return _side_by_side(_grid("Result after costs", left), _grid("Trades", right))
+    return side_by_side(grid("Result after costs", left), grid("Trades", right))
 
 
 def _verdict(s: dict[str, Any]) -> RenderableType:
@@ -141,13 +129,10 @@ def _costs_and_exits(s: dict[str, Any]) -> RenderableType:
     money = [(COST_LABELS[k], usd(v)) for k, v in s["costs"].items()]
     closed = s["metrics"]["trades"]
     exits = [(k, f"{n:,}  {n / closed:>6.1%}") for k, n in s["exits"].items() if n]
-    vetoes = [(f"{v['module']}: {v['reason']}", f"{v['count']:,}") for v in s["vetoes"][:TOP_VETOES]]
-    tables = [_grid("From prices to money, USD", money)]
+    tables = [grid("From prices to money, USD", money)]
     if exits:
-        tables.append(_grid("Exits", exits))
-    if vetoes:
-        tables.append(_grid("Refusals and notes", vetoes))
-    return _side_by_side(*tables)
+        tables.append(grid("Exits", exits))
+    return side_by_side(*tables)
 
 
 def _band(s: dict[str, Any]) -> "RenderableType | None":

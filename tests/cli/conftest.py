@@ -13,7 +13,11 @@ from research.cli.execute import Run, run_config
 from research.report.folder import write_run
 from tests.foundation import FOUR
 
-SMALL = {"modules": FOUR, "data": {"simulated": {"n_symbols": 3, "n_bars": 1500, "seed": 5}}}
+SMALL = {
+    "modules": FOUR,
+    "ess": {"mode": "enforced"},
+    "data": {"simulated": {"n_symbols": 3, "n_bars": 1500, "seed": 5}},
+}
 
 
 class Done(NamedTuple):

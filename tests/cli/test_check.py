@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from qt_core.signal import rules
+from research import signals
 from tests.cli.conftest import write_config
 
 TINY = {"data": {"simulated": {"n_symbols": 2, "n_bars": 900, "seed": 5}}}
@@ -26,13 +26,13 @@ def test_no_leak(call, tiny_config):
 
 
 def test_planted_leak_is_named_and_exits_with_1(call, tiny_config, monkeypatch):
-    honest = rules.rule_tape
+    honest = signals.rule_tape
 
     def early(market, context, params=None):
         tape = honest(market, context, params)
         return dataclasses.replace(tape, proba=np.ascontiguousarray(np.roll(tape.proba, -1, axis=0)))
 
-    monkeypatch.setattr(rules, "rule_tape", early)
+    monkeypatch.setattr(signals, "rule_tape", early)
     done = call("check", "lookahead", tiny_config, "--cuts", "4", "--json")
     assert done.code == 1
     document = json.loads(done.out)

@@ -6,8 +6,8 @@ import pytest
 from qt_core.config import load_config
 from qt_core.engine import backtest
 from qt_core.errors import DataError
-from research.report import explain, explain_bar, read_run, run_frames
-from research.report.bounds import bound_by, size_bounds
+from research.report import explain, explain_bar, read_run
+from tests.cli.conftest import SMALL
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def test_every_trade_adds_up(frames):
     assert len(frames.trades) > 50
     for trade_id in frames.trades["trade_id"]:
         text = explain(frames, int(trade_id))
-        assert "as in trades.parquet" in text
+        assert "as in the trade's row" in text
         assert "DIFFERS" not in text
         assert "Decision: not in the journal" not in text
         assert "SIMULATED" in text.splitlines()[0]
@@ -65,39 +65,12 @@ def test_open_position_is_explained_as_open(small_run):
     market, tape, context = small_run.market, small_run.tape, small_run.context
     entry = int(small_run.result.trades["entry_ms"][10])
     n = int((entry - market.time[0]) // market.timeframe_ms)  # the bar of this entry is the last one
-    result = backtest(market.head(n + 1), tape.head(n + 1), load_config({}), context=context.head(n + 1))
+    result = backtest(market.head(n + 1), tape.head(n + 1), load_config(SMALL), context=context.head(n + 1))
     assert len(result.open_positions)
     text = explain(result, int(result.open_positions["trade_id"][0]))
     assert "still open at the end" in text
     assert "unrealised" in text
-    assert "as in trades.parquet" in text
-
-
-@pytest.mark.parametrize(
-    ("changes", "name"),
-    [
-        ({}, "the size asked for"),
-        ({"risk.max_margin_usd": 150.0}, "the largest margin"),
-        ({"governor.max_loss_at_stop": 0.0005}, "the risk 0.05% of equity"),
-        ({"risk.max_risk_per_trade": 0.0004}, "the risk 0.04% of equity"),
-        ({"risk.max_margin_use": 0.03}, "the margin left"),
-        ({"risk.max_leverage": 2.0}, "leverage capped at 2x by the profile"),
-        ({"risk.leverage_cap_high": 1.5}, "leverage capped at 1.5x by high volatility"),
-    ],
-)
-def test_named_limit_is_the_one_that_bound(small_run, changes, name):
-    config = load_config({}).with_values(changes)
-    result = backtest(small_run.market, small_run.tape, config, context=small_run.context)
-    frames, p = run_frames(result), config.params()
-    lot = dict(zip(result.symbols, small_run.market.specs["lot_step"], strict=True))
-    taken = frames.decisions[frames.decisions["reason"] == "OK"]
-    named = set()
-    for _, d in taken.iterrows():
-        bounds = size_bounds(d, p, frames.equity)
-        least = min(b.usd for b in bounds)
-        assert least - lot[d["symbol"]] * d["price"] * 1.0001 <= d["notional_usd"] <= least * (1.0 + 1e-9)
-        named.add(bound_by(d, p, bounds))
-    assert any(name in text for text in named)
+    assert "as in the trade's row" in text
 
 
 def test_unknown_trade_and_run_are_one_line(call, small_folder, tmp_path):

@@ -2,7 +2,9 @@
 
 from typing import Any, NamedTuple
 
-import pandas as pd
+from qt_core.codes import ENFORCED, VOL_HIGH
+from qt_core.enums import T_VOLATILITY
+from qt_core.explain.words import pct, word
 
 
 class Bound(NamedTuple):
@@ -12,30 +14,30 @@ class Bound(NamedTuple):
     usd: float
 
 
-def size_bounds(d: Any, p: Any, equity: pd.DataFrame) -> list[Bound]:
+def size_bounds(d: Any, p: Any, account: "Any | None") -> list[Bound]:
     """Largest notional, USD, that each limit of SPEC module 17 allowed the candidate ``d``.
 
     Parameters
     ----------
-    d : a row of decisions. p : the run's Params. equity : the curve, for wallet and margin at that moment.
+    d : a row of decisions. p : the run's Params. account : the curve's row of that moment, for wallet and margin; without it
+        the margin left is not among the limits.
     """
     leverage = d["leverage"] if d["leverage"] > 0.0 else d["leverage_target"]
     cost = 2.0 * p.chain.taker_fee + p.chain.slippage
     bounds = [Bound("asked", d["margin_target_usd"] * d["size_scale"] * leverage)]
-    if p.risk.mode != 3:
+    if p.risk.mode != ENFORCED:
         return bounds
     cap = p.risk.max_margin_usd
     if p.risk.max_margin_fraction > 0.0:
         cap = min(cap, p.risk.max_margin_fraction * d["equity_usd"])
     bounds.append(Bound("largest margin", cap * leverage))
-    at = equity[equity["time"] == d["time"]]
-    if len(at):
-        used = float(at.iloc[0]["margin_usd"]) + d["reserved_margin_usd"]
-        free = float(at.iloc[0]["wallet_usd"]) - used
+    if account is not None:
+        used = account["margin_usd"] + d["reserved_margin_usd"]
+        free = account["wallet_usd"] - used
         room = min(p.risk.max_margin_use * d["equity_usd"] - used, free)
         bounds.append(Bound("margin room", max(0.0, room) / (1.0 + leverage * cost) * leverage))
-    share = min(p.risk.max_risk_per_trade, p.governor.max_loss_at_stop if p.governor.mode == 3 else 1.0)
-    bounds.append(Bound(f"risk {share:.2%}", share * d["equity_usd"] / (d["sl_fraction"] + cost)))
+    share = min(p.risk.max_risk_per_trade, d["risk_cap"])
+    bounds.append(Bound(f"risk {pct(share)}", share * d["equity_usd"] / (d["sl_fraction"] + cost)))
     return bounds
 
 
@@ -51,10 +53,12 @@ def bound_by(d: Any, p: Any, bounds: list[Bound]) -> str:
 
 
 def _leverage_text(d: Any, p: Any) -> str:
-    high = d["vol_class"] == "high"
-    cap = p.risk.leverage_cap_high if high else p.risk.leverage_cap_calm
-    if d["leverage"] == cap:
-        return f"leverage capped at {cap:g}x by {d['vol_class']} volatility"
-    if d["leverage"] == p.risk.max_leverage:
-        return f"leverage capped at {p.risk.max_leverage:g}x by the profile"
-    return f"leverage capped at {d['leverage']:g}x by the contract's bracket"
+    r, lev = p.risk, d["leverage"]
+    by_volatility = r.leverage_cap_high if d["vol_class"] == VOL_HIGH else r.leverage_cap_calm
+    if lev == by_volatility:
+        return f"leverage capped at {lev:g}x by {word(T_VOLATILITY, d['vol_class'])} volatility"
+    if lev == r.max_leverage:
+        return f"leverage capped at {lev:g}x by the profile"
+    if lev == r.leverage_cap_defensive:
+        return f"leverage capped at {lev:g}x because the fund is defensive"
+    return f"leverage capped at {lev:g}x by the contract's bracket"
