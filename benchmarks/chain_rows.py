@@ -1,4 +1,4 @@
-"""Rows "full chain": every module built so far on, tape and context given, beside vectorbt's bare ``from_signals``."""
+"""Rows "full chain": every module on, tape and context given, beside vectorbt's bare ``from_signals``."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,16 +20,19 @@ def modules_on(params: Any) -> str:
 
 
 def chain_rows(bench: Bench, runs: int) -> list[Row]:
-    """Symbol-bars per second of the default configuration on the bench tape, journal off and on."""
+    """Symbol-bars per second with every module on, journal off and on: busy enough, and as configured by default."""
     say("full chain: context of the market")
     chain = ours.Chain(bench)
     result = chain.run()
     say(f"full chain: {runs} timed runs")
     with_journal = ours.Chain(bench, journal=True, context=chain.context)
+    default = ours.Chain(bench, context=chain.context, config=ours.DEFAULT)
+    by_default = default.run()
     calls: dict[str, Callable[..., Any]] = {
         "journal off": chain.run,
         "loop alone": chain.loop,
         "journal on": with_journal.run,
+        "default": default.run,
         "vectorbt": peers.vectorbt_run(bench),
     }
     times = interleaved(calls, runs, prepare={"loop alone": chain.opened})
@@ -45,6 +48,9 @@ def chain_rows(bench: Bench, runs: int) -> list[Row]:
         "journal on M/s": round(speed["journal on"], 2),
         "best M/s": round(bench.symbol_bars / times["journal off"].best_s / 1e6, 2),
         "vectorbt M/s": round(speed["vectorbt"], 2),
+        "default configuration M/s": round(speed["default"], 2),
+        "its trades": len(by_default.trades),
+        "its open positions": round(float(by_default.curve["n_open"].mean()), 2),
         "runs": runs,
     }
     if average_open < MIN_OPEN:

@@ -32,7 +32,11 @@ def growth_rows(bench: Bench, sweep_bench: Bench, runs: int) -> list[Row]:
     by_bars = {str(t): ours.Ours(bench.first(n, t), True).run for t in lengths}
     by_symbols = {str(k): ours.Ours(bench.first(k, bars), True).run for k in widths}
     by_trials = {str(k): ours.OursSweep(sweep_bench, setups(sweep_bench.setup, k), THREADS).run for k in trials}
+    chain_bars = {str(t): ours.Chain(bench.first(n, t)).run for t in lengths}
+    chain_symbols = {str(k): ours.Chain(bench.first(k, bars)).run for k in widths}
     rows = [
+        _row("bars, full chain", lengths, chain_bars, runs),
+        _row("symbols, full chain", widths, chain_symbols, runs),
         _row("bars", lengths, by_bars, runs),
         _row("symbols", widths, by_symbols, runs),
         _row("trials", trials, by_trials, runs),

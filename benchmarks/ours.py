@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from benchmarks.tape import SWEEP_CASH_USD, Bench
 from qt_core.config import load_config
+from qt_core.context.orchestrator_policy import ROW_NAMES
 from qt_core.engine import backtest
 from qt_core.engine.session import Session, advance, open_session
 from research.crosscheck import engine
@@ -39,17 +40,33 @@ class Ours:
         return engine.neutral(self.bench.market, self.bench.cases, self.run())
 
 
-class Chain(Ours):
-    """``backtest`` with the default modules on, on the bench tape's sides."""
+# Large equity: a kill switch that latched on this unprofitable tape would leave nothing to time.
+DEFAULT: dict[str, Any] = {"chain": {"initial_equity_usd": 1e6}}
+# Every module on, with filters and stops so wide that random sides keep at least five positions open.
+BUSY: dict[str, Any] = {
+    **DEFAULT,
+    "hfos": {"streak_cautious": 1000, "streak_defensive": 1000},
+    "msc": {"defensive_mean_r": -10.0, "ban_mean_r": -10.0},
+    "orchestrator": {"table": {row: {"min_confidence": 0.2, "allow_trades": "yes"} for row in ROW_NAMES}},
+    "strategy": {"revert_band": 1.0, "revert_rsi": 100.0, "breakout_slack": 1.0, "range_edge": 1.0, "trend_gap": 0.0},
+    "balancer": {"max_correlated": 1000, "max_side_share": 1.0},
+    "aelm": {"market_score": 0.0},
+    "tpsl": {"sl_anchor": 0.04, "tp_anchor": 0.08, "trail_activation_roi": 0.02},
+}
 
-    def __init__(self, bench: Bench, journal: bool = False, context: Any = None) -> None:
+
+class Chain(Ours):
+    """``backtest`` with every module on, on the bench tape's sides."""
+
+    def __init__(
+        self, bench: Bench, journal: bool = False, context: Any = None, config: "dict[str, Any] | None" = None
+    ) -> None:
         from qt_core.features.context import chain_context
 
         self.bench, self.journal = bench, journal
         self.tape = engine.make_tape(bench.cases)
         self.context = chain_context(bench.market) if context is None else context
-        # Large equity: a kill switch that latched on this unprofitable tape would leave nothing to time.
-        self.config = load_config({"chain": {"initial_equity_usd": 1e6}})
+        self.config = load_config(BUSY if config is None else config)
 
 
 class OursSweep:

@@ -101,7 +101,8 @@ def _plain_integers(func: F) -> F:
     original = dispatcher.get_call_template
 
     def get_call_template(args: Any, kws: Any) -> Any:
-        return original(tuple(types.unliteral(a) for a in args), {name: types.unliteral(a) for name, a in kws.items()})
+        plain = types.unliteral  # type: ignore[attr-defined]
+        return original(tuple(plain(a) for a in args), {name: plain(a) for name, a in kws.items()})
 
     dispatcher.get_call_template = get_call_template
     return func

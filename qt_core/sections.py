@@ -40,7 +40,7 @@ _MODULES = {
 # section -> (Params class, bounds, choices)
 SECTIONS: dict[str, tuple[Any, dict[str, tuple[float, float]], Any]] = {
     "chain": (pipeline.ChainParams, pipeline.CHAIN_BOUNDS, {}),
-    **{name: (m.Params, m.BOUNDS, m.CHOICES) for name, m in _MODULES.items()},  # type: ignore[attr-defined]
+    **{name: (m.Params, m.BOUNDS, m.CHOICES) for name, m in _MODULES.items()},
     "venue": (venue_params.VenueParams, venue_params.BOUNDS, venue_params.CHOICES),
 }
 DERIVED = {"chain": ("taker_fee", "slippage")}  # copied from the venue, not set by hand

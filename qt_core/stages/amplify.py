@@ -103,7 +103,7 @@ def _room_qty(p: Any, state: Any, rows: Any, s: Any, i: int, price: float) -> fl
     cap = risk_os.leverage_cap(p.risk, s.vol_class, state.fund[0].limit_defensive, b.max_leverage)
     if s.leverage > cap or room <= 0.0:
         return 0.0
-    return room * s.leverage / (price * (1.0 + s.leverage * round_trip_cost(p)))
+    return float(room * s.leverage / (price * (1.0 + s.leverage * round_trip_cost(p))))
 
 
 @inner

@@ -81,7 +81,7 @@ def _resolved(p: Any, state: Any, bars: Any, f: int, i: int, k: int, now_ms: int
         high, low, close = bars.px[f, i, PX_HIGH], bars.px[f, i, PX_LOW], bars.px[f, i, PX_CLOSE]
     o = supervisor.resolve(p.supervisor, x.side, x.close, x.d, high, low, close, expired)
     if o.done == supervisor.PENDING:
-        return expired  # without a bar to judge by, an old one is dropped
+        return bool(expired)  # without a bar to judge by, an old one is dropped
     if o.done == supervisor.RESOLVED:
         for m in range(4):
             confidence = x.conf_0 if m == 0 else x.conf_1 if m == 1 else x.conf_2 if m == 2 else x.conf_3
@@ -213,7 +213,7 @@ def _anyone_acts(rows: Any, t: int, i: int, threshold: float) -> bool:
     """True where some model's BUY or SELL reaches the threshold; most rows end here."""
     x = rows.proba
     top = max(x[t, i, 0, 0], x[t, i, 0, 2], x[t, i, 1, 0], x[t, i, 1, 2])
-    return max(top, x[t, i, 2, 0], x[t, i, 2, 2], x[t, i, 3, 0], x[t, i, 3, 2]) >= threshold
+    return bool(max(top, x[t, i, 2, 0], x[t, i, 2, 2], x[t, i, 3, 0], x[t, i, 3, 2]) >= threshold)
 
 
 @inner

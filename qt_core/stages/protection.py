@@ -12,7 +12,7 @@ from qt_core.stages.journal import request
 @inner
 def target_qty(s: Any) -> float:
     """What the resting target covers: the part that stands neither on a rung nor on the trail alone."""
-    return max(0.0, abs(s.qty) - s.rung_1_qty - s.rung_2_qty - s.trail_qty)
+    return float(max(0.0, abs(s.qty) - s.rung_1_qty - s.rung_2_qty - s.trail_qty))
 
 
 @inner

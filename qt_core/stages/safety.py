@@ -57,7 +57,7 @@ def recent_count(p: Any, fund: Any) -> int:
     """
     if fund.now_ms - fund.last_close_ms > p.chain.record_ms:
         return 0
-    return min(fund.n_recent, p.chain.recent_trades)
+    return int(min(fund.n_recent, p.chain.recent_trades))
 
 
 @inner
@@ -107,8 +107,10 @@ def stop_step(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> N
             reset_stop(state, now_ms, SCRIPTED, out)
         else:
             return
+    # in decision bars: one minute without a trade inside an hour is no lost feed
+    missing = fund.ess_missing * bars.bar_ms // bars.decision_ms if fund.ess_missing > 0 else 0
     x = emergency_stop.Inputs(
-        fund.ess_drawdown, health_of(p, fund), fund.ess_errors, fund.ess_missing, fund.crossed, fund.manual_stop
+        fund.ess_drawdown, health_of(p, fund), fund.ess_errors, missing, fund.crossed, fund.manual_stop
     )
     fund.ess_errors = 0
     by = emergency_stop.evaluate(p.ess, x)

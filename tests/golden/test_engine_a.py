@@ -1,8 +1,8 @@
 """With every later module off the chain is the foundation's: trade by trade what its engine gave before they were built.
 
-``engine_a.json`` was taken from the foundation's own code (before modules 1, 7 to 12, 16 and 18 to 23 existed): count, sum of
-profits and a hash of every trade (symbol, side, times, prices, quantity, profit, fees, funding, exit, fills; floats to nine
-significant digits). It never changes.
+``engine_a.json`` was taken from the foundation's own code (before modules 1, 7 to 12, 16 and 18 to 23 existed): count, sum
+of profits and a hash of every trade (symbol, side, times, prices, quantity, profit, fees, funding, exit, fills; floats to
+nine significant digits). It never changes.
 """
 
 import hashlib

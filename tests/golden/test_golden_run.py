@@ -38,7 +38,9 @@ def test_digest_on_the_wheel_set_it_was_taken_on(runs: dict[str, Result], name: 
 
 def test_the_golden_run_trades_enough_to_be_worth_pinning():
     counts = {name: PINNED["runs"][name]["counts"] for name in CONFIGS}
-    assert counts["default"]["trades"] >= 150
-    assert min(counts["default"]["long_trades"], counts["default"]["short_trades"]) >= 40
+    assert counts["foundation"]["trades"] >= 150
+    assert counts["full"]["trades"] >= 100
+    for name in ("foundation", "full"):
+        assert min(counts[name]["long_trades"], counts[name]["short_trades"]) >= 40
     assert counts["stress"]["partial_fills"] > 0
     assert sum(c["liquidations"] for c in counts.values()) > 0
