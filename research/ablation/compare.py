@@ -22,7 +22,7 @@ from research.statistics.block_length import stationary_block_length
 from research.statistics.bootstrap import LEVEL, percentile_interval, sign_p_value, stationary_index
 from research.statistics.multiple import holm
 
-FIGURES = ("total_return", "sharpe", "edge_bps", "max_drawdown", "turnover", "trades")
+FIGURES = ("total_return", "annual_return", "sharpe", "edge_bps", "max_drawdown", "turnover", "trades")
 BPS = 1e4
 RESAMPLES = 2000
 ALPHA = 1.0 - LEVEL
@@ -91,6 +91,7 @@ def figures_of(days: Days, index: Index) -> dict[str, FloatArray]:
         trades += days.trades[index[t]]
     return {
         "total_return": equity - 1.0,
+        "annual_return": np.maximum(equity, 0.0) ** (DAYS_PER_YEAR / n) - 1.0,
         "sharpe": _sharpe(total, squares, n),
         "edge_bps": np.where(turnover > 0.0, BPS * total / np.where(turnover > 0.0, turnover, 1.0), np.nan),
         "max_drawdown": worst,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from qt_core import records as rec
 from qt_core.codes import EV_FILL, EV_LIQUIDATION
 from qt_core.config import Config
+from qt_core.engine.script import EMPTY, Script
 from qt_core.engine.session import Session, advance, open_session
 from qt_core.features.context import ChainContext
 from qt_core.market import Market
@@ -57,11 +58,12 @@ def run_once(
     config: Config,
     seed: int,
     tables: "QTables | None" = None,
+    script: Script = EMPTY,
     progress: "Callable[[int, int], None] | None" = None,
 ) -> Outcome:
-    """Backtest one arm; ``progress`` may raise to end it early."""
+    """Backtest one arm under the faults of ``script``; ``progress`` may raise to end it early."""
     out = make_out(market.n_symbols, keep=(True, False, True))  # fills for the turnover, no decisions
-    s = open_session(market, tape, config, seed=seed, context=context, out=out, tables=tables)
+    s = open_session(market, tape, config, seed=seed, context=context, out=out, tables=tables, script=script)
     advance(s, progress=progress)
     return outcome_of(s, config.params().chain.initial_equity_usd)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from qt_core._jit import source_hash
 from qt_core.config import Config
+from qt_core.engine.script import EMPTY, Script
 from qt_core.engine.session import prepare_bars
 from qt_core.errors import DataError
 from qt_core.features.context import ChainContext
@@ -35,6 +36,7 @@ class Study:
     Attributes
     ----------
     tape_of : the signals of a seed; drawn signals differ by seed, others do not. tables : what 19 and 21 begin with.
+    script : the configuration's faults, whose gaps are out of the market already.
     """
 
     config: Config
@@ -43,6 +45,7 @@ class Study:
     tape_of: Callable[[int], SignalTape]
     seeds: tuple[int, ...]
     tables: "QTables | None" = None
+    script: Script = EMPTY
     _tapes: dict[int, SignalTape] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -152,7 +155,7 @@ class _Work:
         found = self.store.load(key)
         if found is not None:
             return k, found, False
-        outcome = run_once(s.market, s.context, s.tape(seed), config, seed, s.tables, self._go_on)
+        outcome = run_once(s.market, s.context, s.tape(seed), config, seed, s.tables, s.script, self._go_on)
         self.store.save(key, outcome)
         return k, outcome, True
 

@@ -1,5 +1,6 @@
 """The ablation's table for a terminal, from the document of ``research.ablation.document``."""
 
+from functools import partial
 from typing import Any
 
 from rich import box
@@ -11,7 +12,7 @@ from research.ablation.compare import COMPARED
 from research.report.tables import count, num, pct
 
 COLOURS = {1: "green", -1: "red", 0: ""}
-NARROW = 150  # columns below which the table leaves out intervals beyond the first
+MIDDLE, WIDE = 100, 160  # columns from which the table says more
 READING = (
     "A difference is the full chain minus the chain with that module OFF: + means the module earned (return, Sharpe, edge) "
     "or added (drawdown, turnover, trades). Edge: profit per notional traded; where a chain loses, a module that merely "
@@ -55,7 +56,7 @@ def print_table(console: Console, doc: dict[str, Any]) -> None:
     for kind, title in (("module", "Each module OFF"), ("group", "Each group OFF")):
         rows = [r for r in doc["rows"] if r["kind"] == kind]
         if any(r["status"] == COMPARED for r in rows):
-            console.print(_table(title, [r for r in rows if r["status"] == COMPARED], console.width >= NARROW))
+            console.print(_table(title, [r for r in rows if r["status"] == COMPARED], console.width))
         for text in quiet_rows(rows):
             console.print(Text(text))
     console.print()
@@ -92,23 +93,28 @@ def judgement(row: dict[str, Any]) -> str:
     return f"{row['verdict']}: {row['how']}" if row["how"] else str(row["verdict"])
 
 
-def _table(title: str, rows: list[dict[str, Any]], wide: bool) -> Table:
+def _cells(r: dict[str, Any], width: int) -> dict[str, str]:
+    """The cells that fit, by column; what matters most stays on a narrow terminal."""
+    cells = {"return, points": span(r, "total_return"), "p adj.": p_text(r["total_return"]["p_holm"])}
+    if width >= MIDDLE:
+        cells["seeds +"] = r["seeds_positive"]
+        cells["Sharpe"] = span(r, "sharpe", signed) if width >= WIDE else signed(r["sharpe"]["difference"])
+        bps = partial(signed, digits=1)
+        cells["edge, bps"] = span(r, "edge_bps", bps) if width >= WIDE else bps(r["edge_bps"]["difference"])
+    if width >= WIDE:
+        cells["drawdown"] = points(r["max_drawdown"]["difference"])
+        cells["turnover"] = signed(r["turnover"]["difference"], 3)
+        cells["trades"] = signed(r["trades"]["difference"], 0)
+    return cells
+
+
+def _table(title: str, rows: list[dict[str, Any]], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("OFF", no_wrap=True)
-    for name in ("return, points", "p adj.", "seeds +", "Sharpe", "edge, bps", "drawdown", "turnover", "trades"):
+    for name in _cells(rows[0], width):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("the module", no_wrap=True)
+    table.add_column("the module")
     for r in rows:
-        table.add_row(
-            r["name"] + (" UNSAFE" if r["unsafe"] else ""),
-            span(r, "total_return"),
-            p_text(r["total_return"]["p_holm"]),
-            r["seeds_positive"],
-            span(r, "sharpe", signed) if wide else signed(r["sharpe"]["difference"]),
-            span(r, "edge_bps", lambda v: signed(v, 1)) if wide else signed(r["edge_bps"]["difference"], 1),
-            points(r["max_drawdown"]["difference"]),
-            signed(r["turnover"]["difference"], 3),
-            signed(r["trades"]["difference"], 0),
-            Text(judgement(r), style=COLOURS[r["tone"]]),
-        )
+        name = r["name"] + (" UNSAFE" if r["unsafe"] else "")
+        table.add_row(name, *_cells(r, width).values(), Text(judgement(r), style=COLOURS[r["tone"]]))
     return table

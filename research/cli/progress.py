@@ -32,11 +32,12 @@ def progress_bar(what: str, left: bool = False) -> "Iterator[Progress | None]":
     task = bar.add_task(what, total=None)
 
     def show(done: int, total: int) -> None:
-        if not bar.live.is_started:
-            bar.start()
         bar.update(task, completed=done, total=total)
+        if not bar.live.is_started:  # not before: a bar of unknown length cannot be drawn
+            bar.start()
 
     try:
         yield show
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from qt_core.metrics import DAYS_PER_YEAR
 from research.report.interval import mean_block
+from research.statistics.bootstrap import stationary_index
 
 LEVEL = 0.90
 RESAMPLES = 2000
@@ -54,13 +55,8 @@ def yearly_difference(
     mean = float(d.mean()) * DAYS_PER_YEAR if n else float("nan")
     if n < MIN_DAYS:
         return mean, float("nan"), float("nan")
-    rng = np.random.Generator(np.random.PCG64(seed))
-    index = rng.integers(0, n, resamples)
-    total = np.zeros(resamples)
-    for _ in range(n):  # one day of every resample at a time
-        total += d[index]
-        jump = rng.random(resamples) < 1.0 / mean_block(n)
-        index = np.where(jump, rng.integers(0, n, resamples), (index + 1) % n)
+    index = stationary_index(n, mean_block(n), resamples, np.random.default_rng(seed))
+    means = d[index].mean(axis=0) * DAYS_PER_YEAR
     tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(total / n * DAYS_PER_YEAR, [tail, 1.0 - tail])
+    low, high = np.quantile(means, [tail, 1.0 - tail])
     return mean, float(low), float(high)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qt_core.metrics import DAYS_PER_YEAR
+from research.statistics.bootstrap import stationary_index
 
 MIN_DAYS = 30
 LEVEL = 0.95
@@ -37,16 +38,8 @@ def sharpe_interval(returns: npt.NDArray[np.float64], *, seed: int = 0, resample
     block = mean_block(n)
     if n < MIN_DAYS or float(np.std(returns)) == 0.0:
         return Interval(float("nan"), float("nan"), LEVEL, 0, block)
-    rng = np.random.Generator(np.random.PCG64(seed))
-    index = rng.integers(0, n, resamples)
-    total = np.zeros(resamples)
-    squares = np.zeros(resamples)
-    for _ in range(n):  # one day of every resample at a time: the state is the position in the original series
-        r = returns[index]
-        total += r
-        squares += r * r
-        jump = rng.random(resamples) < 1.0 / block
-        index = np.where(jump, rng.integers(0, n, resamples), (index + 1) % n)
+    drawn = returns[stationary_index(n, block, resamples, np.random.default_rng(seed))]
+    total, squares = drawn.sum(axis=0), (drawn * drawn).sum(axis=0)
     mean = total / n
     variance = (squares - n * mean * mean) / (n - 1)
     with np.errstate(divide="ignore", invalid="ignore"):

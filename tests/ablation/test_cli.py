@@ -137,7 +137,7 @@ def slow(*a, **k):
         print("RUNNING", file=sys.stderr, flush=True)
         for _ in range(600):
             time.sleep(0.1)
-            a[6](0, 1) if len(a) > 6 else k["progress"](0, 1)
+            a[-1](0, 1)  # the progress call, through which a run learns that it is not wanted any more
     return real(*a, **k)
 runs.run_once = slow
 sys.exit(qt.main(sys.argv[1:]))

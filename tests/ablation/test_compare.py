@@ -35,6 +35,7 @@ def test_figures_of_resampled_days_equal_the_plain_reference():
     for b in range(4):
         for s, o in enumerate(full):
             plain = path_figures(list(o.returns[index[:, b]]))
+            plain["annual_return"] = (1.0 + plain["total_return"]) ** (365.0 / DAYS) - 1.0
             plain["turnover"] = sum(o.turnover[index[:, b]]) / DAYS
             plain["trades"] = sum(o.trades[index[:, b]])
             plain["edge_bps"] = 1e4 * sum(o.returns[index[:, b]]) / sum(o.turnover[index[:, b]])
