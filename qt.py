@@ -35,6 +35,8 @@ COMMANDS: dict[str, Entry] = {
     "ablate": Entry(
         "research.ablation.cli:ablate", "What each module earns or costs: each OFF against the full chain."
     ),
+    "learn": Entry("research.learning.cli:learn", "Learn sizes and strategies; judge them on later bars."),
+    "tables": Entry("research.learning.tables_cli:tables", "Q-tables: show, compare, merge."),
     "check": Entry("research.cli.check_cli:check", "Checks of the machinery itself: lookahead."),
     "crosscheck": Entry("research.crosscheck.cli:crosscheck", "Same signals through other backtesters."),
     "bench": Entry("benchmarks.cli:bench", "Time engine, sweep, features and start; trades are compared first."),

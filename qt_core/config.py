@@ -98,13 +98,12 @@ class Config:
         return out
 
     def digest(self) -> str:
-        """Hash of every parameter value, signals, symbol lists, learning and faults (not of the data), 16 hex digits."""
+        """Hash of every parameter value, signals, symbol lists and faults (not of data or file names), 16 hex digits."""
         parts: list[Any] = [
             [list(part) for part in self.params()],
             self.policy_table(),
             self.signals,
             self.symbols,
-            self.learning,
         ]
         if self.faults:
             parts.append([dict(fault.entry) for fault in self.faults])

@@ -36,7 +36,7 @@ SHAPES = {
     "strategy_visits": (STRATEGY_STATES, STRATEGIES),
 }
 KINDS = ("size", "strategy")
-_NEUTRAL = 17  # action (1.0, 3x): ties go there
+_NEUTRAL, _GRID = 17, 5  # action (1.0, 3x): ties go there; leverages per multiplier
 
 
 class TableError(QtError):
@@ -199,18 +199,23 @@ class Comparison(NamedTuple):
     largest: tuple[Difference, ...]  # cells visited in both, largest difference first
 
 
-def greedy_actions(tables: QTables, kind: str, prior: float = 0.05) -> npt.NDArray[np.int64]:
-    """Action each state would take at epsilon 0 with every action valid, ``[states]``, ties as the modules break them.
+def greedy_actions(
+    tables: QTables, kind: str, prior: float = 0.05, high_vol_leverage: int = 3
+) -> npt.NDArray[np.int64]:
+    """Action each state would take at epsilon 0 in an ordinary account, ``[states]``, ties as the modules break them.
 
     Parameters
     ----------
-    prior : R, added to the strategy that fits the regime (21 only).
+    prior : R, added to the strategy that fits the regime (21 only). high_vol_leverage : module 17's cap in high
+    volatility (19 only): beyond it an action is never tried there, and its 0 would look like the best of many losses.
     """
     q, _ = tables.of(kind)
     if kind == "size":
-        best = np.argmax(q, axis=1)
-        tied = q[:, _NEUTRAL] == q.max(axis=1)
-        return np.where(tied, _NEUTRAL, best).astype(np.int64)
+        value = q.copy()
+        rows = np.array([name.startswith("high_vol") for name in state_names(kind)])
+        value[np.ix_(rows, np.arange(SIZER_ACTIONS) % _GRID >= high_vol_leverage)] = -np.inf
+        best = np.argmax(value, axis=1)
+        return np.where(value[:, _NEUTRAL] == value.max(axis=1), _NEUTRAL, best).astype(np.int64)
     fits = fitting()
     rows = np.arange(len(q))
     value = q.copy()

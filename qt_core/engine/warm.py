@@ -2,14 +2,22 @@
 
 import numpy as np
 
-from qt_core.codes import CTX_COLUMNS
+from qt_core.codes import CMD_RELEASE, CTX_COLUMNS
 from qt_core.config import load_config
+from qt_core.engine.script import Command, Script
 from qt_core.engine.session import Session, open_session
 from qt_core.features.context import ChainContext
 from qt_core.market import make_market
 from qt_core.signal.tape import SignalTape
 
 HOUR_MS = 3_600_000
+
+
+def scripted_session() -> Session:
+    """The same with a command inside its second bar: that one is made step by step."""
+    s = tiny_session()
+    s.script = Script((Command(HOUR_MS + 1, CMD_RELEASE),))
+    return s
 
 
 def tiny_session(n_bars: int = 3) -> Session:

@@ -1,5 +1,6 @@
 """``qt check``: checks of the machinery itself. Nothing heavy is imported before one runs."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def lookahead(config: Path, cuts: "int | str", changes: tuple[str, ...], seed: "
     """
     from research.cli.inputs import load_config_market, read_config
 
-    checked = read_config(config, changes, seed)
+    checked = dataclasses.replace(read_config(config, changes, seed), faults=())  # a shorter run has no later faults
     market = load_config_market(checked)
     report = _check(market, checked, cuts)
     if as_json:

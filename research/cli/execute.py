@@ -7,12 +7,14 @@ from typing import Any
 
 from qt_core.config import Config
 from qt_core.engine.result import Result
+from qt_core.engine.script import EMPTY, Script, script_of, with_gaps
 from qt_core.engine.session import backtest
 from qt_core.features.context import ChainContext, chain_context
+from qt_core.io.qtables import TableFile
 from qt_core.market import Market
 from qt_core.signal.tape import SignalTape
-from research.cli.inputs import load_config_market
-from research.cli.warm import compile_kernels
+from research.cli.inputs import load_config_market, load_config_tables
+from research.cli.warm import compile_kernels, compile_steps
 from research.report.summary import summarise
 from research.signals import signal_source
 
@@ -31,6 +33,8 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     result: "Result | None" = None
     band: dict[str, Result] = field(default_factory=dict)
+    tables: "TableFile | None" = None
+    script: Script = EMPTY
 
     @property
     def symbol_bars(self) -> int:
@@ -41,18 +45,28 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """The document of ``research.report.summarise``."""
         assert self.result is not None
-        return summarise(self.result, seconds=self.seconds, symbol_bars=self.symbol_bars, band=self.band)
+        out = summarise(self.result, seconds=self.seconds, symbol_bars=self.symbol_bars, band=self.band)
+        if self.tables is not None:
+            out["tables_digest"] = self.tables.digest
+        if self.script.commands:
+            from research.report.faults import reactions
+
+            out["faults"] = [reaction._asdict() for reaction in reactions(self.result)]
+        return out
 
 
 def prepare(config: Config, say: Callable[[str], None]) -> Run:
     """Everything up to the backtest: bad input ends here, before anything is compiled or written."""
     signals = signal_source(config)
+    tables = load_config_tables(config)
     seconds: dict[str, float] = {}
     market = _timed(seconds, "load", lambda: load_config_market(config))
-    seconds["compile"] = compile_kernels(say)
+    script = script_of(config.faults, market)
+    market = with_gaps(market, script)
+    seconds["compile"] = compile_kernels(say) + (compile_steps(say) if script.commands else 0.0)
     context = _timed(seconds, "features", lambda: chain_context(market))
     tape = _timed(seconds, "signals", lambda: signals(market, context))
-    return Run(config, market, context, tape, seconds)
+    return Run(config, market, context, tape, seconds, tables=tables, script=script)
 
 
 def run_config(
@@ -76,7 +90,15 @@ def run_config(
 
 def _backtest(run: Run, config: Config, journal: bool, progress: "Progress | None") -> Result:
     return backtest(
-        run.market, run.tape, config, seed=config.seed, context=run.context, journal=journal, progress=progress
+        run.market,
+        run.tape,
+        config,
+        seed=config.seed,
+        context=run.context,
+        journal=journal,
+        tables=None if run.tables is None else run.tables.tables,
+        script=run.script,
+        progress=progress,
     )
 
 

@@ -11,6 +11,7 @@ from qt_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from qt_core.config import Config
+    from qt_core.io.qtables import TableFile
     from qt_core.market import Market
     from qt_core.signal.rules import Params as RuleParams
 
@@ -94,6 +95,24 @@ def load_config_market(config: "Config") -> "Market":
     )
 
 
+def load_config_tables(config: "Config") -> "TableFile | None":
+    """The Q-tables that ``learning.tables`` names, for modules 19 and 21 to begin with; None where it names none.
+
+    Raises
+    ------
+    ConfigError, DataError, TableError
+        A variable that is not set; whatever ``read_tables`` refuses, tables of other edges among it.
+    """
+    from qt_core.io.qtables import read_tables
+
+    given = config.learning.get("tables")
+    if given is None:
+        return None
+    path = Path(_expand(given, "learning.tables", config.source)).expanduser()
+    beside = Path(config.source).parent / path
+    return read_tables(beside if not path.is_absolute() and beside.is_file() else path, config.params())
+
+
 def _symbols(value: Any, where: str) -> "list[str] | None":
     if value is None or value == "all":
         return None
@@ -131,7 +150,7 @@ def _folder(value: Any, key: str, where: str) -> Path:
     """A folder as written, with variables filled in; a relative one starts at the file's folder, else here."""
     if not isinstance(value, str):
         raise ConfigError(f"{where}: data.{key}: {value!r}; expected the path of a folder")
-    path = Path(_expand(value, key, where)).expanduser()
+    path = Path(_expand(value, f"data.{key}", where)).expanduser()
     beside = Path(where).parent / path
     return beside if not path.is_absolute() and beside.is_dir() else path
 
@@ -143,7 +162,7 @@ def _expand(text: str, key: str, where: str) -> str:
         name = hit.group(1) or hit.group(3)
         found = os.environ.get(name) or hit.group(2)
         if found is None:
-            raise ConfigError(f"{where}: data.{key}: environment variable {name} is not set")
+            raise ConfigError(f"{where}: {key}: environment variable {name} is not set")
         return found
 
     return _VARIABLE.sub(fill, text)

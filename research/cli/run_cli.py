@@ -1,5 +1,6 @@
 """``qt backtest`` and ``qt demo``. Nothing heavy is imported before a command really runs."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,12 @@ _WIDE = 110  # columns where stdout is no terminal
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the run instead of the file's.")
 @click.option("--band", is_flag=True, help="Also run the other order of stop and target in one bar: worst and best.")
 @click.option(
+    "--faults",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Suffer the faults of a YAML file.",
+)
+@click.option(
     "--no-journal", is_flag=True, help="Keep no decision and event rows (qt explain then has nothing to show)."
 )
 def backtest(
@@ -34,6 +41,7 @@ def backtest(
     out: "Path | None",
     seed: "int | None",
     band: bool,
+    faults: "Path | None",
     no_journal: bool,
 ) -> None:
     """Run the configuration in the file CONFIG and print a summary.
@@ -44,6 +52,10 @@ def backtest(
     from research.cli.inputs import read_config
 
     checked = read_config(config, changes, seed)
+    if faults is not None:
+        from qt_core.config import load_faults
+
+        checked = dataclasses.replace(checked, faults=load_faults(faults))
     run = _run(checked, out, band=band, journal=not no_journal)
     _show(run, as_json)
     _say_written(out, as_json)
@@ -87,7 +99,7 @@ def _run(config: Any, out: "Path | None", *, band: bool, journal: bool) -> "Run"
         run = run_config(config, band=band, journal=journal, say=say, progress=progress)
     if out is not None:
         assert run.result is not None
-        write_run(out, run.result, run.market, run.summary(), journal=journal)
+        write_run(out, run.result, run.market, run.summary(), journal=journal, tables=run.tables)
     return run
 
 

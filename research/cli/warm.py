@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ENTRIES = ("run", "update", "rule_rows")  # the compiled entry points a backtest calls
+STEPS = ("step_event", "step_submit", "step_bar")  # what a fault script needs besides
 EXPECTED_S = 45  # on two cores of 2023; a busy machine takes longer
 
 
@@ -41,6 +42,22 @@ def compile_kernels(say: Callable[[str], None]) -> float:
     taken = time.perf_counter() - start
     say(f"compiled in {taken:.0f} s")
     return taken
+
+
+def compile_steps(say: Callable[[str], None]) -> float:
+    """Make sure that the single steps are compiled, which a backtest with a fault script makes at its scripted bars."""
+    from qt_core._jit import CACHE_DIR, INTERPRETED, compile_lock
+    from qt_core.engine.session import advance
+    from qt_core.engine.warm import scripted_session
+
+    start = time.perf_counter()
+    if INTERPRETED:
+        return 0.0
+    if not all(any(CACHE_DIR.rglob(f"*.{name}-*.nbi")) for name in STEPS):
+        say(f"compiling what a fault script needs (once, about {EXPECTED_S} s) ...")
+    with compile_lock():
+        advance(scripted_session())
+    return time.perf_counter() - start
 
 
 def _helper() -> "subprocess.Popen[bytes]":

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qt_core.metrics import DAYS_PER_YEAR
-from research.report.interval import mean_block
-from research.statistics.bootstrap import stationary_index
+from research.statistics.block_length import stationary_block_length
+from research.statistics.bootstrap import percentile_interval, stationary_index
 
 LEVEL = 0.90
 RESAMPLES = 2000
@@ -55,8 +55,7 @@ def yearly_difference(
     mean = float(d.mean()) * DAYS_PER_YEAR if n else float("nan")
     if n < MIN_DAYS:
         return mean, float("nan"), float("nan")
-    index = stationary_index(n, mean_block(n), resamples, np.random.default_rng(seed))
-    means = d[index].mean(axis=0) * DAYS_PER_YEAR
-    tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(means, [tail, 1.0 - tail])
-    return mean, float(low), float(high)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    index = stationary_index(n, stationary_block_length(d), resamples, rng)
+    found = percentile_interval(d[index].mean(axis=0) * DAYS_PER_YEAR, LEVEL)
+    return mean, found.low, found.high

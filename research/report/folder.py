@@ -14,12 +14,13 @@ from qt_core.errors import DataError
 if TYPE_CHECKING:
     from qt_core.engine.result import Result
     from qt_core.explain.journal import Journal
+    from qt_core.io.qtables import TableFile
     from qt_core.market import Market
     from research.report.frames import RunFrames
 
 MARKER = ".qt-run"  # its presence says: this folder was written by us
 TABLES = ("trades", "equity", "decisions", "events")
-_OURS = {MARKER, "config.yaml", "summary.json", "report.html", *(f"{name}.parquet" for name in TABLES)}
+_OURS = {MARKER, "config.yaml", "tables.json", "summary.json", "report.html", *(f"{name}.parquet" for name in TABLES)}
 
 
 def check_target(out: Path) -> None:
@@ -43,18 +44,26 @@ def check_target(out: Path) -> None:
         raise DataError(f"{parent}: may not be written; a folder that may be expected")
 
 
-def write_run(out: Path, result: "Result", market: "Market", summary: dict[str, Any], *, journal: bool = True) -> None:
+def write_run(
+    out: Path,
+    result: "Result",
+    market: "Market",
+    summary: dict[str, Any],
+    *,
+    journal: bool = True,
+    tables: "TableFile | None" = None,
+) -> None:
     """Write the whole run into a temporary folder beside ``out``, then move it into place in one step.
 
     Parameters
     ----------
     market : of the run, for the prices on the page. summary : of ``research.report.summarise``. journal : False leaves
-        out decisions and events, which were not kept.
+        out decisions and events, which were not kept. tables : what modules 19 and 21 began with; copied.
     """
     check_target(out)
     with _temporary(out.absolute()) as folder:
         _write_tables(folder, result, journal)
-        _write_texts(folder, result, summary)
+        _write_texts(folder, result, summary, tables)
         from research.report.page import report_page
 
         (folder / "report.html").write_text(report_page(result, market, summary), encoding="utf-8")
@@ -71,10 +80,16 @@ def _write_tables(folder: Path, result: "Result", journal: bool) -> None:
         getattr(frames, name).to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
 
 
-def _write_texts(folder: Path, result: "Result", summary: dict[str, Any]) -> None:
+def _write_texts(folder: Path, result: "Result", summary: dict[str, Any], tables: "TableFile | None") -> None:
     import yaml
 
-    resolved = yaml.safe_dump(result.config.as_dict(), sort_keys=False, allow_unicode=True)
+    config = result.config.as_dict()
+    if tables is not None:  # the run's own copy, so that its configuration repeats it wherever the folder goes
+        from qt_core.io.qtables import write_tables
+
+        write_tables(folder / "tables.json", tables.tables, tables.meaning, tables.note)
+        config["learning"] = {"tables": "tables.json"}
+    resolved = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     (folder / "config.yaml").write_text(
         f"# as run; from {Path(result.config.source).name}\n{resolved}", encoding="utf-8"
     )

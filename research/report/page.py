@@ -52,7 +52,7 @@ def report_page(result: Result, market: Market, summary: dict[str, Any]) -> str:
         "learning": page_chain.learning(s),
         "strategies": page_chain.strategies(s),
         "modules": page_chain.modules(s),
-        "band": parts.band(s),
+        "band": parts.band(s) + parts.faults(s),
         "symbols": parts.symbols(s),
         "notes": parts.notes([*s["notes"], *thinned, f"not built yet, neutral output: {', '.join(s['modules_off'])}"]),
         "config": escape(yaml.safe_dump(s["config"], sort_keys=False)),

@@ -169,3 +169,16 @@ def band(s: dict[str, Any]) -> str:
 def notes(lines: Iterable[str]) -> str:
     """List items."""
     return "".join(f"<li>{escape(line)}</li>" for line in lines)
+
+
+def faults(s: dict[str, Any]) -> str:
+    """Faults of a script and who acted; nothing where there was none."""
+    if not s.get("faults"):
+        return ""
+    lines = [
+        (cell(f["time"].replace("T", " ").rstrip("Z")), cell(f["fault"]), cell("; ".join(f["acted"]) or "nobody"))
+        for f in s["faults"]
+    ]
+    names = ("time UTC", "fault", "acted before the next fault, within a day")
+    table = f'<div class="scroll"><table class="faults">{head(names)}<tbody>{body(lines)}</tbody></table></div>'
+    return f"<section><h2>Faults, and who acted</h2>{table}</section>"

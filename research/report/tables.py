@@ -44,7 +44,7 @@ def count(n: int, word: str) -> str:
 def print_summary(console: Console, s: dict[str, Any]) -> None:
     """Print the whole summary, most important first."""
     parts = (
-        *(_header(s), _figures(s), _verdict(s), _costs_and_exits(s), _band(s)),
+        *(_header(s), _figures(s), _verdict(s), _costs_and_exits(s), _band(s), _faults(s)),
         *(chain_tables.vetoes(s), chain_tables.strategies(s), chain_tables.safety(s), _symbols(s), _footer(s)),
     )
     for part in parts:
@@ -165,6 +165,19 @@ def _band(s: dict[str, Any]) -> "RenderableType | None":
             pct(b["win_rate"], 1),
             num(b["profit_factor"]),
         )
+    return table
+
+
+def _faults(s: dict[str, Any]) -> "RenderableType | None":
+    if not s.get("faults"):
+        return None
+    table = Table(
+        box=box.SIMPLE_HEAD, title="Faults, and who acted", title_justify="left", title_style="bold", pad_edge=False
+    )
+    for name in ("time UTC", "fault", "acted before the next fault, within a day"):
+        table.add_column(name)
+    for f in s["faults"]:
+        table.add_row(_minute(f["time"]), f["fault"], "; ".join(f["acted"]) or "nobody")
     return table
 
 

@@ -227,10 +227,11 @@ def test_greedy_actions_are_the_modules_own():
     tables = drawn(3, 0.3)
     tables.size_q[:40] = np.round(tables.size_q[:40])  # ties
     tables.strategy_q[:9] = 0.0
-    limits = rl_sizer.Limits(200.0, 10.0, 300.0, 1.0, 5.0)
     size, strategy = PARAMS.sizer, PARAMS.strategy
+    caps = [3.0 if row // 60 in (2, 3) else 5.0 for row in range(300)]  # 60 rows a regime; two are of high volatility
     assert greedy_actions(tables, "size").tolist() == [
-        rl_sizer.greedy(size, tables.size_q, row, limits) for row in range(300)
+        rl_sizer.greedy(size, tables.size_q, row, rl_sizer.Limits(200.0, 10.0, 300.0, 1.0, cap))
+        for row, cap in enumerate(caps)
     ]
     fits = [meta_strategy.fit(row // 9, row // 3 % 3) for row in range(27)]
     assert greedy_actions(tables, "strategy", strategy.prior).tolist() == [
