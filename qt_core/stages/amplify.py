@@ -95,10 +95,14 @@ def _let_run(state: Any, s: Any, i: int, now_ms: int, out: Any) -> None:
 
 @inner
 def _room_qty(p: Any, state: Any, rows: Any, s: Any, i: int, price: float) -> float:
-    """What the risk OS still allows: margin of the whole position, margin in use, free balance; base units."""
+    """What the risk OS still allows: margin of the whole position, margin in use, free balance; base units.
+
+    The position counts at the dearer of what it cost and what the order may pay: the governor reckons with the latter.
+    """
     a = account_view(state)
     room = min(p.risk.max_margin_use * a.equity_usd - a.margin_usd, a.free_usd)
-    room = min(room, risk_os.max_margin(p.risk, a.equity_usd) - abs(s.qty) * s.avg_price / s.leverage)
+    held = abs(s.qty) * max(s.avg_price, price) / s.leverage
+    room = min(room, risk_os.max_margin(p.risk, a.equity_usd) - held)
     b = ledger.bracket_at(rows.brackets, rows.n_brackets[i], i, abs(s.qty) * price)
     cap = risk_os.leverage_cap(p.risk, s.vol_class, state.fund[0].limit_defensive, b.max_leverage)
     if s.leverage > cap or room <= 0.0:

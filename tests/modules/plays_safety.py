@@ -42,11 +42,11 @@ def dead_market() -> Played:
     return scene(on("orchestrator"), adx=10.0, atr_percentile=0.1, ctx={CTX_LIQUIDITY_RATIO: 0.1})
 
 
-def fallen(*names: str, to: float, calls: Any = None, **sections: Any) -> Played:
+def fallen(*names: str, to: float, calls: Any = None, commands: Any = None, **sections: Any) -> Played:
     """A position of 600 USD whose price falls to ``to`` within a bar, in an account of 2,000 USD without a risk chain."""
     given = {**UNSAFE, "tpsl": WIDE_STOP, "chain": {"initial_equity_usd": 2000.0}, "venue": FREE, **sections}
     bars = [*flat(100.0, 2), (100.0, 100.0, to, to), *flat(to, 2)]
-    return scene(on(*names, **given), bars=[bars, flat(100.0, 5)], calls=calls or {(0, 0): 1})
+    return scene(on(*names, **given), bars=[bars, flat(100.0, 5)], calls=calls or {(0, 0): 1}, commands=commands or {})
 
 
 def one_sector(share: float = 0.4, **specs: float) -> Played:

@@ -6,9 +6,9 @@ from tests.mutations.mutant import Mutant
 CHAIN = (
     Mutant(
         "ties go to the later name",
-        "stages/entries.py",
-        "while k > 0 and sig.confidence > out.candidates[k - 1].confidence:",
-        "while k > 0 and sig.confidence >= out.candidates[k - 1].confidence:",
+        "stages/signals.py",
+        "while k > 0 and key > _order_key(out.candidates[out.order[k - 1]]):",
+        "while k > 0 and key >= _order_key(out.candidates[out.order[k - 1]]):",
         killers.SELECTION,
     ),
     Mutant(
@@ -21,8 +21,8 @@ CHAIN = (
     Mutant(
         "slot not reserved",
         "stages/entries.py",
-        "    fund.n_pending += 1\n",
-        "    fund.n_pending += 0\n",
+        "        fund.n_slots += 1\n",
+        "        fund.n_slots += 0\n",
         killers.SELECTION,
     ),
     Mutant(
@@ -41,21 +41,21 @@ CHAIN = (
     ),
     Mutant(
         "a position that is pending is not held",
-        "stages/entries.py",
-        "        if s.qty != 0.0 or s.pending_seq != 0:\n",
-        "        if s.qty != 0.0:\n",
+        "stages/signals.py",
+        "    if s.qty != 0.0 or s.pending_seq != 0:\n",
+        "    if s.qty != 0.0:\n",
         killers.SELECTION,
     ),
     Mutant(
         "reservation kept after a refusal",
         "stages/events.py",
-        ("    fund.reserved_margin_usd -= s.pending_margin_usd\n    fund.n_pending -= 1\n"),
-        "    fund.n_pending -= 1\n",
+        "    fund.reserved_margin_usd -= s.pending_margin_usd\n",
+        "    fund.reserved_margin_usd -= 0.0\n",
         killers.SELECTION,
     ),
     Mutant(
         "initial risk from the whole entry price",
-        "stages/events.py",
+        "stages/protection.py",
         "s.initial_risk_usd = s.first_qty * s.sl_distance",
         "s.initial_risk_usd = s.first_qty * s.avg_price",
         killers.GOLDENS,
@@ -76,7 +76,7 @@ CHAIN = (
     ),
     Mutant(
         "protection on the wrong side",
-        "stages/events.py",
+        "stages/protection.py",
         "op, e.symbol, s.sl_seq, STOP, -side, TAG_SL",
         "op, e.symbol, s.sl_seq, STOP, side, TAG_SL",
         killers.GOLDENS,

@@ -139,9 +139,9 @@ MODULES = (
     ),
     Mutant(
         "bounds are exclusive",
-        "config.py",
-        "if not lo <= value <= hi:",
-        "if not lo < value <= hi:",
+        "config_checks.py",
+        "if not low <= value <= high:",
+        "if not low < value <= high:",
         killers.CONFIG,
     ),
     Mutant(

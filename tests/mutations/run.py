@@ -1,4 +1,4 @@
-"""``python -m tests.mutations.run [--only N] [--fast]``: apply each mutation to a copy of the tree, run its killers.
+"""``python -m tests.mutations.run [--only N | --from N] [--fast]``: apply each mutation to a copy, run its killers.
 
 Everything runs interpreted (NUMBA_DISABLE_JIT=1), so that a mutation costs seconds and no compilation. First the killers
 are run unmutated: a test that fails anyway kills nothing. ``--fast`` asks the named killer alone; without it a mutation
@@ -19,7 +19,7 @@ from tests.mutations.mutant import Mutant
 from tests.mutations.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("qt_core", "research", "tests", "pyproject.toml")
+PARTS = ("qt_core", "research", "tests", "configs", "docs", "qt.py", "pyproject.toml")
 TIMEOUT_S = 600
 
 
@@ -85,11 +85,12 @@ def main() -> int:
     """Run the list; prints one line per mutation and a summary."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutations.run", description=__doc__)
     parser.add_argument("--only", type=int, metavar="N", help=f"number of one mutation, 1 to {len(MUTANTS)}")
+    parser.add_argument("--from", type=int, dest="first", default=1, metavar="N", help="begin with this one")
     parser.add_argument("--fast", action="store_true", help="the named killer alone")
     given = parser.parse_args()
     if given.only is not None and not 1 <= given.only <= len(MUTANTS):
         parser.error(f"--only {given.only}: 1 to {len(MUTANTS)} expected")
-    chosen = [(k, m) for k, m in enumerate(MUTANTS, 1) if given.only in (None, k)]
+    chosen = [(k, m) for k, m in enumerate(MUTANTS, 1) if given.only in (None, k) and k >= given.first]
     start, survived = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         tree = Path(folder)
