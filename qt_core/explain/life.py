@@ -9,6 +9,8 @@ import numpy.typing as npt
 from qt_core.codes import (
     BY_NONE,
     CMD_DEPTH,
+    CMD_FEED,
+    CMD_GAP,
     CMD_HEALTH,
     CMD_POLICY,
     CMD_SPREAD,
@@ -64,6 +66,7 @@ from qt_core.records import (
     JE_STOP_MOVED,
 )
 
+FILLS = (EV_FILL, EV_LIQUIDATION)
 Row = tuple[int, str]  # module that acted, what it did
 
 COLUMNS = ("quantity", "price", "before slippage", "slippage", "fee", "realised")
@@ -73,7 +76,7 @@ TIME_WIDTH, TAG_WIDTH = 18, 12
 
 def fills_of(events: Array) -> Array:
     """Fills and liquidations among the events."""
-    return events[np.isin(events["kind"], (EV_FILL, EV_LIQUIDATION))]
+    return events[np.isin(events["kind"], FILLS)]
 
 
 def orders_text(trade: Any, decision: "Any | None", events: Array) -> str:
@@ -84,15 +87,19 @@ def orders_text(trade: Any, decision: "Any | None", events: Array) -> str:
         f"Orders and fills  entry order {int(trade['entry_seq'])}{kind}, {trade['leverage']:g}x",
         f"   {'time UTC':<{TIME_WIDTH}}{'order':<{TAG_WIDTH}}{head}",
     ]
-    for e in fills_of(events):
-        cells = [price(e["qty"]), price(e["price"]), price(e["old_value"])]
-        cells += [f"{e[name]:.4f}" for name in ("value", "fee_usd", "realised_usd")]
-        text = "".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
-        rows.append(f"   {_stamp(e)}{tag_name(e, EVENT_WORDS):<{TAG_WIDTH}}{text}")
-    for e in events[np.isin(events["kind"], (EV_CANCEL, EV_REJECT, JE_RETRY))]:
-        name = TAG_NAMES[e["tag"]] if e["tag"] else label(M_AELM)
-        rows.append(f"   {_stamp(e)}{name:<{TAG_WIDTH}}{_ended(e)}")
+    for e in events:
+        if e["kind"] in FILLS:
+            rows.append(f"   {_stamp(e)}{_filled(e)}")
+        elif e["kind"] in (EV_CANCEL, EV_REJECT, JE_RETRY):
+            rows.append(f"   {_stamp(e)}{_ended(e)}")
     return "\n".join(rows)
+
+
+def _filled(e: Any) -> str:
+    cells = [price(e["qty"]), price(e["price"]), price(e["old_value"])]
+    cells += [f"{e[name]:.4f}" for name in ("value", "fee_usd", "realised_usd")]
+    text = "".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+    return f"{tag_name(e, EVENT_WORDS):<{TAG_WIDTH}}{text}"
 
 
 def _stamp(e: Any) -> str:
@@ -101,8 +108,9 @@ def _stamp(e: Any) -> str:
 
 def _ended(e: Any) -> str:
     if e["kind"] == JE_RETRY:
-        return f" sent again, attempt {int(e['value']) + 1}, after {REASON_NAMES[e['reason']]}"
-    return f"{EVENT_WORDS[int(e['kind'])]}: {REASON_NAMES[e['reason']]}"
+        return f"{'entry':<{TAG_WIDTH}}sent again by {label(M_AELM)}, attempt {int(e['value']) + 1}"
+    name = TAG_NAMES[e["tag"]] if e["tag"] else "order"
+    return f"{name:<{TAG_WIDTH}}{EVENT_WORDS[int(e['kind'])]}: {REASON_NAMES[e['reason']]}"
 
 
 def life_text(j: Journal, trade: Any, mine: npt.NDArray[np.int64]) -> str:
@@ -205,12 +213,14 @@ def _health(e: Any) -> Row:
 
 def _command(e: Any) -> Row:
     """What a person, a monitor or a fault script said."""
-    command, code = int(e["seq"]), int(e["old_value"])
+    command, code, x = int(e["seq"]), int(e["old_value"]), float(e["value"])
     text = {
         CMD_HEALTH: f" {word(T_HEALTH, code)}",
+        CMD_FEED: " lost" if code else " back",
+        CMD_GAP: " begins" if code else " ends",
         CMD_POLICY: f" row {word(T_POLICY, code)}",
-        CMD_SPREAD: f" {pct(e['value'], 3)}",
-        CMD_DEPTH: f" {e['value']:,.2f} USD",
+        CMD_SPREAD: f" {pct(x, 3)}" if x == x else " unknown again",
+        CMD_DEPTH: f" {x:,.2f} USD" if x == x else " unknown again",
     }.get(command, "")
     refused = f", refused: {REASON_NAMES[e['reason']]}" if e["reason"] != OK else ""
     return 0, f"heard: {COMMAND_NAMES[command]}{text}{refused}"

@@ -161,5 +161,5 @@ def _scale(p: Any, d: Any) -> str:
     parts["policy"] = getattr(p.msc, policy) if p.msc.mode == ENFORCED else 1.0
     if p.risk.mode == ENFORCED and d["size_scale"] < parts["7"] * parts["policy"]:
         parts["losing streak"] = p.risk.streak_scale
-    made = [f"{name} {x:g}" for name, x in parts.items() if x != 1.0]
-    return f"sizes x {d['size_scale']:g}" + (f" ({' x '.join(made)})" if made else "")
+    made = [f"{name}: x {x:g}" for name, x in parts.items() if x != 1.0]
+    return f"sizes x {d['size_scale']:g}" + (f" ({', '.join(made)})" if made else "")

@@ -47,8 +47,8 @@ def result_text(trade: Any, events: Array) -> str:
     if still_open(trade):
         rows.append(line("unrealised", f"{unrealised:+14.6f}"))
     rows += [
-        line(f"fees of {len(fills)} fills", f"{-fees:+14.6f}"),
-        line(f"{len(funding)} funding payments", f"{paid:+14.6f}"),
+        line(f"fees of {times(len(fills), 'fill')}", f"{-fees:+14.6f}"),
+        line(times(len(funding), "funding payment"), f"{paid:+14.6f}"),
         line("insurance fund", f"{trade['insurance_usd']:+14.6f}"),
         line("PnL", f"{total:+14.6f}   {_agreement(total - float(trade['pnl_usd']))}"),
         line("slippage", f"{-fills['value'].sum():+14.6f}   inside the fill prices, not subtracted again"),

@@ -13,8 +13,9 @@ import click
 def explain(run: Path, trade: "int | None", time: "str | None", symbol: "str | None") -> None:
     """Explain TRADE (an id) of RUN (a folder written by qt backtest --out), module by module.
 
-    Shows the decision with every module's numbers, the fills with fees and slippage, each move of the stop, funding,
-    and how the profit adds up. With --at: which symbols were candidates at a bar, and why each was taken or refused.
+    Shows the market and what every policy allowed, what the models said, strategy, score, size and limits with every
+    module's numbers, the fills, what happened to the position while it was held, how the profit adds up, and what was
+    learned from it: old Q -> new Q. With --at: which symbols were candidates at a bar, and why each was taken or refused.
     """
     if (trade is None) == (time is None) or (symbol is not None and time is None):
         raise click.UsageError("give either a TRADE id, or --at TIME with an optional --symbol NAME")

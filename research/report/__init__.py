@@ -6,6 +6,7 @@ Everything is imported when first used, so that a command's ``--help`` stays ins
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from research.report.chain_tables import veto_table
     from research.report.explaining import explain, explain_bar
     from research.report.folder import read_run, write_run
     from research.report.frames import RunFrames, run_frames
@@ -20,6 +21,7 @@ __all__ = [
     "report_page",
     "run_frames",
     "summarise",
+    "veto_table",
     "write_run",
 ]
 
@@ -32,6 +34,7 @@ _HOMES = {
     "write_run": "folder",
     "report_page": "page",
     "summarise": "summary",
+    "veto_table": "chain_tables",
 }
 
 
