@@ -120,7 +120,8 @@ def _study(config: "Config", n_seeds: int) -> "Study":
         return signal_source(config, seed - config.seed)(run.market, run.context)
 
     seeds = tuple(config.seed + k for k in range(n_seeds))
-    return Study(config, run.market, run.context, tape_of, seeds)
+    tables = None if run.tables is None else run.tables.tables
+    return Study(config, run.market, run.context, tape_of, seeds, tables, run.script)
 
 
 def _write(out: Path, doc: dict[str, Any]) -> None:

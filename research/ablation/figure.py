@@ -39,7 +39,6 @@ def forest(doc: dict[str, Any], kind: str) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         showlegend=False,
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": "#cbd3da", "align": "left"},
-        modebar={"bgcolor": "rgba(255,255,255,0.85)", "color": "#9aa5b0", "activecolor": INK},
     )
     return figure
 

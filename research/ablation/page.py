@@ -8,25 +8,18 @@ import yaml
 
 from research.ablation.compare import COMPARED, NEVER_ACTED
 from research.ablation.figure import forest
-from research.ablation.tables import READING, judgement, p_text, quiet_rows, signed, span, stamps
+from research.ablation.tables import READING, judgement, p_text, points, quiet_rows, signed, span, stamps
 from research.report.tables import count, num, pct
 
 _STYLE = """
 main { max-width: 1440px; }
+table { font-size: 13px; }
 td.judged, th.judged { text-align: left; }
 tr.group td:first-child { font-style: italic; }
 ul.findings { padding-left: 18px; margin: 0; } ul.findings li { margin: 2px 0; }
 """
-_HEADS = (
-    "return, points (95 %)",
-    "p",
-    "p adjusted",
-    "seeds +",
-    "Sharpe (95 %)",
-    "edge, bps (95 %)",
-    "drawdown, points (95 %)",
-)
-_MORE = ("turnover a day (95 %)", "trades (95 %)", "block, days")
+_HEADS = ("return, points (95 %)", "p", "p adjusted", "seeds +", "Sharpe (95 %)", "edge, bps (95 %)")
+_MORE = ("drawdown", "turnover", "trades", "block, days")
 
 
 def page(doc: dict[str, Any]) -> str:
@@ -80,7 +73,7 @@ def _plot(doc: dict[str, Any], kind: str, title: str) -> str:
     if kind not in kinds:
         return ""
     first = kind == kinds[0]
-    config = {"displaylogo": False, "responsive": True}
+    config = {"displayModeBar": False, "responsive": True}
     figure = forest(doc, kind).to_html(full_html=False, include_plotlyjs=first, config=config)
     text = (
         f'<p class="quiet">{escape(READING)} Green and red: beyond luck among all rows. Small ticks: single seeds.</p>'
@@ -137,7 +130,7 @@ def _line(r: dict[str, Any]) -> str:
         r["seeds_positive"],
         span(r, "sharpe", signed),
         span(r, "edge_bps", lambda v: signed(v, 1)),
-        span(r, "max_drawdown"),
+        points(r["max_drawdown"]["difference"]),
         signed(r["turnover"]["difference"], 3),
         signed(r["trades"]["difference"], 0),
         num(r["mean_block_days"], 1),

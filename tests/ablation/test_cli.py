@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from qt_core.config import load_config
+from qt_core.io.qtables import write_tables
+from qt_core.tables import blank_tables, meaning_of
 from research.ablation.store import DOCUMENTS, MARKER
 from tests.ablation.worlds import PLANTED
 from tests.cli.conftest import call, write_config  # noqa: F401  a fixture
@@ -125,6 +128,32 @@ def test_a_folder_of_another_ablation_is_refused_and_left_alone(call, config, tm
     other = ("--out", out, "--modules", "tpsl", "--set", "tpsl.tp_anchor=0.04")
     refused(call, "another configuration", "expected", config=config, more=other)
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_faults_of_the_configuration_are_suffered_in_both_arms(call, config, tmp_path):  # noqa: F811
+    raw = yaml.safe_load(config.read_text())
+    raw["faults"] = [{"at": "2021-01-10", "kind": "health", "verdict": "critical", "for": "2d"}]
+    faulty = write_config(tmp_path / "faulty.yaml", raw)
+    few = ("--modules", "health", "--seeds", 1, "--resamples", 100, "--json")
+    (calm,), (struck,) = (json.loads(call("ablate", c, *few).out)["rows"] for c in (config, faulty))
+    assert calm["status"] == "never acted"
+    assert struck["status"] == "compared"
+    assert struck["trades"]["on"] < struck["trades"]["off"]  # what is critical stops trading, where somebody listens
+
+
+def test_learned_tables_of_the_configuration_are_begun_with(call, config, tmp_path):  # noqa: F811
+    raw = yaml.safe_load(config.read_text())
+    raw["sizer"] = {"mode": "enforced", "epsilon": 0.0, "learning": "frozen"}
+    params = load_config(raw).params()
+    tables = blank_tables()
+    tables.size_q[:, 0] = 1.0  # the smallest size is always the best
+    write_tables(tmp_path / "tables.json", tables._replace(size_visits=tables.size_visits + 1), meaning_of(params))
+    few = ("--modules", "sizer", "--seeds", 1, "--resamples", 100, "--json")
+    turnover = {}
+    for name, learning in (("blank", {}), ("learned", {"tables": "tables.json"})):
+        path = write_config(tmp_path / f"{name}.yaml", {**raw, "learning": learning})
+        turnover[name] = json.loads(call("ablate", path, *few).out)["full"]["turnover"]["mean"]
+    assert 0.0 < turnover["learned"] < 0.5 * turnover["blank"]
 
 
 SLOW = """
