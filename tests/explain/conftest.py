@@ -11,6 +11,7 @@ from qt_core.explain.journal import Journal
 from tests.parity.cases import FULL, simulated_case
 
 SYMBOLS = [f"SIM0{k}USDT" for k in range(1, 7)]
+STOPS = ("01-29", "01-31", "02-02", "02-04", "02-06")  # in one of them a position will be open
 FAULTS: list[dict[str, Any]] = [
     {"at": "2021-01-03T00:00", "kind": "busy", "orders": 2},
     {"at": "2021-01-12T00:30", "kind": "health", "verdict": "degraded", "for": "12h"},
@@ -18,9 +19,8 @@ FAULTS: list[dict[str, Any]] = [
         **{"at": "2021-01-16T05:00", "kind": "policy", "mode": "normal", "max_risk": 0.01, "max_positions": 20},
         **{"min_confidence": 0.37, "strategies": ["trend_follow", "breakout", "range_bound"]},
     },
-    {"at": "2021-01-20T12:30", "kind": "exit", "symbols": SYMBOLS},
-    {"at": "2021-01-24T12:30", "kind": "exit", "symbols": SYMBOLS},
-    {"at": "2021-01-31T01:30", "kind": "stop", "reason": "a drill"},
+    *({"at": f"2021-01-{day}T12:30", "kind": "exit", "symbols": SYMBOLS} for day in (18, 20, 22, 24, 26)),
+    *({"at": f"2021-{day}T01:30", "kind": "stop", "reason": "a drill"} for day in STOPS),
     {"at": "2021-02-10T00:30", "kind": "spread", "spread": 0.001, "for": "24h"},
 ]
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qt_core.codes import EXIT_NAMES, OK, OVERRIDE
+from qt_core.codes import EV_CANCEL, EV_COMMAND, EV_REJECT, EXIT_NAMES, OK, OVERRIDE, TAG_ENTRY
 from qt_core.errors import DataError
 from qt_core.explain.signal import score_parts, weights_at
 from qt_core.explain.text import explain, explain_bar
-from qt_core.explain.words import when
+from qt_core.explain.words import of_account, when
 from qt_core.records import JE_Q_SIZE, JE_Q_STRATEGY, JE_RETRY
 from tests.explain.conftest import run_of
 from tests.foundation import foundation
@@ -137,12 +137,20 @@ def test_the_trade_and_its_decision_agree(journal):
 
 def test_every_event_of_a_position_is_told_once(journal):
     """No event belongs to two trades; those of none are of the account, or of entries that came to nothing."""
-    owner = np.zeros(len(journal.events), dtype=int)
+    e = journal.events
+    owner = np.zeros(len(e), dtype=int)
     for t in journal.trades:
-        owner[journal.rows_of(t, journal.decision_of(t))] += 1
+        row = journal.decision_of(t)
+        mine = journal.rows_of(t, row)
+        owner[mine] += 1
+        tries = e[mine][e["tag"][mine] == TAG_ENTRY]
+        assert ((tries["seq"] >= journal.decisions["seq"][row]) & (tries["seq"] <= t["entry_seq"])).all()
     assert owner.max() == 1
-    learned = np.isin(journal.events["kind"], (JE_Q_SIZE, JE_Q_STRATEGY))
-    assert (owner[learned] == 1).all()
+    assert (owner[np.isin(e["kind"], (JE_Q_SIZE, JE_Q_STRATEGY))] == 1).all()
+    alone = e[(owner == 0) & ~of_account(e["kind"], e["seq"]) & (e["kind"] != EV_COMMAND)]
+    assert len(alone) > 0
+    assert set(alone["kind"].tolist()) <= {EV_CANCEL, EV_REJECT, JE_RETRY}
+    assert set(alone["tag"][alone["kind"] != JE_RETRY].tolist()) == {TAG_ENTRY}
 
 
 def test_head_line_is_the_trades_row(journal, texts):
