@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from qt_core.codes import (
+    ENFORCED,
     ESS_NONE,
     EV_FILL,
     EXPLORED,
@@ -76,7 +77,10 @@ def _mode(result: Result, module: Module) -> str:
 
 
 def emergency_stop(result: Result) -> dict[str, Any]:
-    """Latches, hours latched (the last one up to the end), by whom, and whether it is latched at the end."""
+    """Latches, hours latched (the last one up to the end), by whom, and whether it is latched at the end.
+
+    Where it does not bind nothing latches, and ``by`` counts the closes at which an evaluator would have.
+    """
     fund = result.state.fund
     latched = int(fund["ess_latched"][0]) != ESS_NONE
     time_ms = int(fund["ess_time_ms"][0])
@@ -89,6 +93,7 @@ def emergency_stop(result: Result) -> dict[str, Any]:
         "hours_latched": time_ms / HOUR_MS,
         "share_of_time": time_ms / HOUR_MS / (24.0 * result.metrics["days"]) if result.metrics["days"] > 0.0 else 0.0,
         "by": by,
+        "binds": result.config.params().ess.mode == ENFORCED,
         "latched_at_the_end": latched,
     }
 

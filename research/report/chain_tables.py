@@ -83,8 +83,13 @@ def _stop(s: dict[str, Any]) -> list[tuple[str, str]]:
         ("hours latched", f"{e['hours_latched']:,.1f}"),
         ("share of the time", f"{e['share_of_time']:.2%}"),
     ]
-    rows += [(f"by {name}", str(n)) for name, n in e["by"].items()]
+    rows += [(by_whom(name, e), f"{n:,}") for name, n in e["by"].items()]
     return [*rows, ("at the end", "LATCHED")] if e["latched_at_the_end"] else rows
+
+
+def by_whom(name: str, stop: dict[str, Any]) -> str:
+    """What the number of an evaluator counts."""
+    return f"by {name}" if stop["binds"] else f"bars beyond: {name}"
 
 
 def count_or_dash(n: "int | None") -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from research.report.chain_tables import count_or_dash, learned, strategy_cells
+from research.report.chain_tables import by_whom, count_or_dash, learned, strategy_cells
 from research.report.page_parts import bar, body, cell, head, tone
 
 TOP = 12
@@ -48,7 +48,7 @@ def stop(s: dict[str, Any]) -> str:
         ("latches", f"{e['latches']:,}"),
         ("hours latched", f"{e['hours_latched']:,.1f}"),
         ("share of the time", f"{e['share_of_time']:.2%}"),
-        *((f"by {name}", f"{n:,}") for name, n in e["by"].items()),
+        *((by_whom(name, e), f"{n:,}") for name, n in e["by"].items()),
     ]
     if e["latched_at_the_end"]:
         rows.append(("at the end", "LATCHED"))
@@ -108,12 +108,17 @@ def modules(s: dict[str, Any]) -> str:
                 cell(m["name"]),
                 cell(m["kind"]),
                 cell(m["mode"], cls="" if m["mode"] in ("enforced", "always") else "quiet-cell"),
-                cell(f"{refused[key]:,}" if key in refused else "", refused.get(key, 0)),
+                cell(_refused(m, refused.get(key, 0)), refused.get(key, 0)),
                 cell(f"{noted[key]:,}" if key in noted else "", noted.get(key, 0)),
             )
         )
     names = head(("", "module", "kind", "mode", "refused", "noted"))
     return f"<table class='sortable modules'>{names}<tbody>{body(rows)}</tbody></table>"
+
+
+def _refused(module: dict[str, Any], n: int) -> str:
+    """How often a module refused, or would have."""
+    return "" if not n else f"{n:,}" if module["mode"] == "enforced" else f"would have {n:,}"
 
 
 def _counts(s: dict[str, Any], kinds: tuple[str, ...]) -> dict[int, int]:

@@ -209,6 +209,19 @@ def test_what_only_observes_is_marked():
     assert "STRATEGY_SIDE (observed)" in page_chain.vetoes(s)
 
 
+def test_an_emergency_stop_that_observes_latches_nothing_and_says_what_it_saw():
+    case = simulated_case(6, 700)
+    config = load_config({**FULL, "ess": {"mode": "observe", "max_drawdown": 0.0005}})
+    s = summarise(backtest(case.market, case.tape, config, context=case.context))
+    e = s["emergency_stop"]
+    assert (e["latches"], e["hours_latched"], e["binds"]) == (0, 0.0, False)
+    n = e["by"]["drawdown"]
+    assert n > 0
+    assert re.search(rf"bars beyond: drawdown +{n:,}", text_of(chain_tables.safety(s)))
+    assert f"<td>bars beyond: drawdown</td><td>{n:,}</td>" in page_chain.stop(s)
+    assert f"would have {n:,}</td>" in page_chain.modules(s)
+
+
 def test_nothing_refused_is_said():
     assert chain_tables.vetoes({"vetoes": []}) is None
     assert page_chain.vetoes({"vetoes": []}) == '<p class="quiet">None.</p>'
