@@ -28,6 +28,8 @@ RESAMPLES = 2000
 ALPHA = 1.0 - LEVEL
 BOOTSTRAP_SEED = 0
 COMPARED, SAME_MONEY, NEVER_ACTED, OFF_ALREADY = "compared", "same money", "never acted", "off in the configuration"
+TOO_RARE = "too rare to judge"
+FEWEST_DAYS = 10.0  # days that carry a difference, below which resampling them says nothing
 
 FloatArray = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -62,6 +64,7 @@ class Row:
     status: str
     figures: dict[str, Difference]
     mean_block_days: float
+    carrying_days: float  # how many days carry the difference of return
     equal_seeds: int  # seeds with which the run without it was the same to the last decision
 
 
@@ -137,39 +140,53 @@ def block_length(paired: FloatArray) -> float:
     return max(stationary_block_length(paired), len(paired) ** (1.0 / 3.0))
 
 
-def _status(arm: Arm, on: Sequence[Outcome], off: Sequence[Outcome]) -> str:
+def carrying_days(paired: FloatArray) -> float:
+    """How many days carry the differences ``[n]``: n where all are alike, 1 where one outweighs all others; 0 for none.
+
+    The participation ratio (sum |d|)^2 / sum d^2. After one different trade every later return differs in its last
+    digits, so days that differ at all would be too many.
+    """
+    size = np.abs(paired)
+    return float(size.sum() ** 2 / np.sum(size * size)) if size.any() else 0.0
+
+
+def _status(arm: Arm, on: Sequence[Outcome], off: Sequence[Outcome], carrying: float) -> str:
     if arm.off_already:
         return OFF_ALREADY
     if all(a.digest == b.digest for a, b in zip(on, off, strict=True)):
         return NEVER_ACTED
-    same = all(np.array_equal(a.returns, b.returns) for a, b in zip(on, off, strict=True))
-    return SAME_MONEY if same else COMPARED
+    if all(np.array_equal(a.returns, b.returns) for a, b in zip(on, off, strict=True)):
+        return SAME_MONEY
+    return COMPARED if carrying >= FEWEST_DAYS else TOO_RARE
 
 
 def _row(arm: Arm, on: Sequence[Outcome], off: Sequence[Outcome], resamples: int, block_days: "float | None") -> Row:
     a, b = days_of(on), days_of(off)
-    status = _status(arm, on, off)
     paired = (a.returns - b.returns).mean(axis=1)
+    carrying = carrying_days(paired)
+    status = _status(arm, on, off, carrying)
     block = block_length(paired) if block_days is None else block_days
     once = np.arange(len(paired))[:, None]
     point = figures_of(a, once), figures_of(b, once)
     drawn = None
-    if status in (COMPARED, SAME_MONEY):
+    if status == COMPARED:
         index = stationary_index(len(paired), block, resamples, np.random.default_rng(BOOTSTRAP_SEED))
         drawn = figures_of(a, index), figures_of(b, index)
-    figures = {name: _difference(name, point, drawn) for name in FIGURES}
+    known = status != TOO_RARE
+    figures = {name: _difference(name, point, drawn, known) for name in FIGURES}
     equal = sum(x.digest == y.digest for x, y in zip(on, off, strict=True))
-    return Row(arm, status, figures, block, equal)
+    return Row(arm, status, figures, block, carrying, equal)
 
 
 Pair = tuple[dict[str, FloatArray], dict[str, FloatArray]]
 
 
-def _difference(name: str, point: Pair, drawn: "Pair | None") -> Difference:
-    """One figure with its interval; exactly 0 where both runs are the same (``drawn`` None)."""
+def _difference(name: str, point: Pair, drawn: "Pair | None", known: bool) -> Difference:
+    """One figure with its interval. Without resamples: none where it is not ``known``, else exactly nothing (0, p 1)."""
     on, off = point[0][name][0], point[1][name][0]
-    each = tuple(float(x) for x in (np.zeros(len(on)) if drawn is None else on - off))
-    low, high, p = 0.0, 0.0, 1.0
+    same = drawn is None and known
+    each = tuple(float(x) for x in (np.zeros(len(on)) if same else on - off))
+    low, high, p = (0.0, 0.0, 1.0) if known else (float("nan"), float("nan"), 1.0)
     if drawn is not None:
         resampled = (drawn[0][name] - drawn[1][name]).mean(axis=1)
         low, high = percentile_interval(resampled)

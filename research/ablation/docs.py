@@ -19,7 +19,19 @@ from research.report.tables import num, pct
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 DIGITS = 6  # significant ones kept
-_ROW = ("name", "kind", "number", "mode", "members", "status", "verdict", "how", "unsafe", "seeds_positive")
+_ROW = (
+    "name",
+    "kind",
+    "number",
+    "mode",
+    "members",
+    "status",
+    "verdict",
+    "how",
+    "unsafe",
+    "seeds_positive",
+    "carrying_days",
+)
 _HEAD = ("window", "days", "source", "control", "seeds", "resamples", "comparisons", "config_digest")
 _BY_SEED = ("total_return", "annual_return", "sharpe")
 _FULL = (*FIGURES, "fees_usd", "funding_usd", "slippage_usd")
@@ -27,7 +39,9 @@ _FULL = (*FIGURES, "fees_usd", "funding_usd", "slippage_usd")
 
 def digest_of(doc: Mapping[str, Any]) -> dict[str, Any]:
     """What the documentation needs of an ablation's document."""
-    rows = [{**{k: r[k] for k in _ROW}, **{f: _figure(r[f], f in _BY_SEED) for f in FIGURES}} for r in doc["rows"]]
+    rows = [
+        {**{k: _rounded(r[k]) for k in _ROW}, **{f: _figure(r[f], f in _BY_SEED) for f in FIGURES}} for r in doc["rows"]
+    ]
     full = {k: _rounded(doc["full"][k]) for k in _FULL}
     return {**{k: doc[k] for k in _HEAD}, "symbols": len(doc["symbols"]), "full": full, "rows": rows}
 

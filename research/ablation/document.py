@@ -98,6 +98,7 @@ def _row(study: Study, row: Row, comparisons: int) -> dict[str, Any]:
         "finding": finding(row, comparisons),
         "unsafe": list(arm.unsafe),
         "mean_block_days": row.mean_block_days,
+        "carrying_days": row.carrying_days,
         "equal_seeds": row.equal_seeds,
         "seeds_positive": seeds_text(row.figures["total_return"]),
         **{name: {**row.figures[name]._asdict(), "seeds": list(row.figures[name].seeds)} for name in FIGURES},
@@ -111,7 +112,7 @@ def as_json(doc: dict[str, Any]) -> str:
 
 def as_csv(doc: dict[str, Any]) -> str:
     """One line per row; every figure with interval, p-values and the spread over seeds."""
-    head = ["name", "kind", "number", "mode", "status", "verdict", "how", "unsafe", "mean_block_days"]
+    head = ["name", "kind", "number", "mode", "status", "verdict", "how", "unsafe", "mean_block_days", "carrying_days"]
     parts = ("on", "off", "difference", "low", "high", "p", "p_holm")
     columns = [f"{figure}_{part}" for figure in FIGURES for part in (*parts, "seeds_least", "seeds_most")]
     text = io.StringIO()

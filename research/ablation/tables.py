@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from research.ablation.compare import COMPARED
+from research.ablation.compare import COMPARED, TOO_RARE
 from research.report.tables import count, num, pct
 
 COLOURS = {1: "green", -1: "red", 0: ""}
@@ -67,8 +67,15 @@ def quiet_rows(rows: list[dict[str, Any]]) -> list[str]:
     """Rows that have no difference to show, gathered by the reason."""
     out = []
     for status in sorted({r["status"] for r in rows} - {COMPARED}):
-        out.append(f"{status}: {', '.join(r['name'] for r in rows if r['status'] == status)}")
+        names = [_quiet(r) for r in rows if r["status"] == status]
+        out.append(f"{status}: {', '.join(names)}")
     return out
+
+
+def _quiet(row: dict[str, Any]) -> str:
+    if row["status"] != TOO_RARE:
+        return str(row["name"])
+    return f"{row['name']} ({points(row['total_return']['difference'], 4)} points, {row['carrying_days']:.0f} days)"
 
 
 def _header(doc: dict[str, Any]) -> RenderableType:

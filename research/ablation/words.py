@@ -2,7 +2,7 @@
 
 import math
 
-from research.ablation.compare import ALPHA, COMPARED, NEVER_ACTED, OFF_ALREADY, SAME_MONEY, Difference, Row
+from research.ablation.compare import ALPHA, COMPARED, NEVER_ACTED, OFF_ALREADY, SAME_MONEY, TOO_RARE, Difference, Row
 from research.statistics.bootstrap import Interval
 
 EARNS, COSTS = "earns", "costs"
@@ -13,6 +13,7 @@ BETTER, WORSE = "better trades", "worse trades"
 LESS, MORE, LESS_WORSE = "trades less", "trades more", "trades less, and worse"
 STATUS_TEXT = {
     NEVER_ACTED: "never acted: with it OFF every decision, order and trade is the same",
+    TOO_RARE: "changed too few days to judge by",
     SAME_MONEY: "decided otherwise at times, but no day's profit changed",
     OFF_ALREADY: "is OFF in this configuration, so there was nothing to switch",
 }
@@ -62,11 +63,17 @@ def seeds_text(d: Difference) -> str:
     return f"{sum(x > 0.0 for x in d.seeds)}/{len(d.seeds)}"
 
 
+def points(row: Row) -> str:
+    """The difference of return in percentage points, signed."""
+    return f"{row.figures['total_return'].difference * 100.0:+.4f}"
+
+
 def finding(row: Row, comparisons: int) -> str:
     """One sentence on the row."""
     name = f"Without {row.arm.name}" if row.arm.kind == "module" else f"Without the group {row.arm.name}"
     if row.status != COMPARED:
-        return f"{row.arm.name}: {STATUS_TEXT[row.status]}."
+        rest = f" ({points(row)} points of return)" if row.status == TOO_RARE else ""
+        return f"{row.arm.name}: {STATUS_TEXT[row.status]}{rest}."
     d = row.figures["total_return"]
     change = "less" if d.difference > 0.0 else "more"
     text = (

@@ -11,7 +11,9 @@ from research.ablation.compare import (
     NEVER_ACTED,
     OFF_ALREADY,
     SAME_MONEY,
+    TOO_RARE,
     block_length,
+    carrying_days,
     compare,
     days_of,
     figures_of,
@@ -102,6 +104,30 @@ def test_other_decisions_with_the_same_money_are_not_called_idle():
     (row,) = compare(runs_of(full, ranker=off), [arm("ranker")], resamples=100)
     assert row.status == SAME_MONEY
     assert row.figures["total_return"].p == 1.0
+
+
+def test_what_changed_a_few_days_only_is_not_judged():
+    base = noise(1)
+    once, weekly = base.copy(), base.copy()
+    once[100] -= 0.05  # one bad trade avoided: much money, no knowing whether it would happen again
+    once[101:] -= 1e-9
+    weekly[::7] -= 0.002
+    full = [outcome(base, 1)]
+    rare, often = compare(
+        runs_of(full, governor=[outcome(once, 2)], tpsl=[outcome(weekly, 3)]),
+        [arm("governor"), arm("tpsl")],
+        resamples=200,
+    )
+    assert rare.status == TOO_RARE == words.verdict(rare)
+    assert rare.carrying_days == pytest.approx(1.0, abs=0.01)
+    d = rare.figures["total_return"]
+    assert d.difference > 0.03
+    assert math.isnan(d.low)
+    assert d.p == d.p_holm == 1.0
+    assert "too few days to judge" in words.finding(rare, 2)
+    assert words.verdict(often) == words.EARNS
+    assert often.carrying_days == pytest.approx(len(weekly[::7]))
+    assert carrying_days(np.zeros(5)) == 0.0
 
 
 def test_what_was_off_already_is_not_compared():
