@@ -132,7 +132,7 @@ def test_a_folder_of_another_ablation_is_refused_and_left_alone(call, config, tm
 
 def test_faults_of_the_configuration_are_suffered_in_both_arms(call, config, tmp_path):  # noqa: F811
     raw = yaml.safe_load(config.read_text())
-    raw["faults"] = [{"at": "2021-01-10", "kind": "health", "verdict": "critical", "for": "2d"}]
+    raw["faults"] = [{"at": "2021-01-10", "kind": "health", "verdict": "critical", "for": "30d"}]
     faulty = write_config(tmp_path / "faulty.yaml", raw)
     few = ("--modules", "health", "--seeds", 1, "--resamples", 100, "--json")
     (calm,), (struck,) = (json.loads(call("ablate", c, *few).out)["rows"] for c in (config, faulty))
