@@ -146,8 +146,8 @@ MODULES_HEAD = """
 
 Decisions (candidate, verdict, size, distances, order) that differ from the same run with that one module OFF; after the
 first one the accounts differ too, and most that follow. A zero: signals without a fault, four models that say the same, no
-fault of the system; a scripted scene shows each of them at work (`tests/properties/test_real_years.py`). The cycle that
-module 13 starts is not the chain's: its triggers are counted below.
+fault of the system, and a governor that reckons again what the risk OS has kept to; a scripted scene shows each of them at
+work (`tests/properties/test_real_years.py`). The cycle that module 13 starts is not the chain's: its triggers are below.
 
 | module | rules | drawn |
 |---|---:|---:|

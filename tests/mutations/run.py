@@ -95,10 +95,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         tree = Path(folder)
         copy_tree(tree)
-        passed, line = run_tests(tree, sorted({m.killer for _, m in chosen}))
-        if not passed:
-            print(f"the tests fail without any mutation: {line}")
-            return 2
+        for killer in sorted({m.killer for _, m in chosen}):
+            passed, line = run_tests(tree, [killer])
+            if not passed:
+                print(f"{killer} fails without any mutation: {line}")
+                return 2
         for k, mutant in chosen:
             killed, line = judge(mutant, tree, given.fast)
             print(f"{k:3d} {'killed  ' if killed else 'SURVIVED'} {mutant.file}: {mutant.what}  [{line}]", flush=True)

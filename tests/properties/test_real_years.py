@@ -10,7 +10,7 @@ from qt_core.enums import TALLIES
 from qt_core.sections import SWITCHES
 from research.checks.counts import PAGE, Study, page, study
 from research.checks.counts import decisions_of as decided
-from tests.modules.plays import ONE, QUIET, changed, put_probabilities
+from tests.modules.plays import ONE, QUIET, changed, put_probabilities, scene
 from tests.modules.plays_chain import FIRST_ALONE
 from tests.modules.plays_safety import told
 from tests.modules.plays_values import VALUES
@@ -57,26 +57,27 @@ def test_every_value_is_said_in_two_years_or_by_a_script(years: Study):
 def two_ways(rows: tuple[tuple[float, ...] | None, ...], module: str) -> Callable[[str], Played]:
     """A call whose models do not all say the same, under the module's mode."""
 
-    def scene(mode: str) -> Played:
+    def play(mode: str) -> Played:
         config = on()
         config["modules"][module] = mode
         return changed(Scene(bars=QUIET, calls=ONE, config=config), put_probabilities(rows))
 
-    return scene
+    return play
 
 
 def spoken(module: str, **command: int) -> Callable[[str], Played]:
-    def scene(mode: str) -> Played:
+    def play(mode: str) -> Played:
         config = on("governor")
         config["modules"][module] = mode
         return told(config, command)
 
-    return scene
+    return play
 
 
 SCENES: dict[str, Callable[[str], Played]] = {
     "engine": two_ways(((0.1, 0.5, 1.4), *FIRST_ALONE[1:]), "engine"),
     "ensemble": two_ways(FIRST_ALONE, "ensemble"),
+    "governor": lambda mode: scene({"governor": {"mode": mode, "max_margin_usd": 100.0}}),  # stricter than the risk OS
     "health": spoken("health", command=CMD_HEALTH, reason=CRITICAL),
     "ess": spoken("ess", command=CMD_ESS_TRIP),
 }
