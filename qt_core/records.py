@@ -79,12 +79,14 @@ SYMBOL_DT = _record(
     "pending_price "
     "qty avg_price entry_qty exit_qty exit_value first_qty initial_risk_usd sl_distance sl_fraction tp_fraction "
     "sl_price tp_price best_price leverage margin_usd realised_usd fee_usd funding_usd slippage_usd insurance_usd "
-    "worst_roi mark confidence r_multiple best_r worst_r class_confidence signal_confidence rung_1_qty rung_2_qty trail_qty",
+    "worst_roi mark confidence r_multiple best_r worst_r class_confidence signal_confidence rung_1_qty rung_2_qty "
+    "trail_qty peak_qty",
     "sector is_main denied tier active rank n_trades n_wins "
     "side pending_seq entry_ms pending_slot sl_seq tp_seq entry_seq trail_active inside_ms ambiguous "
     "n_fills override trade_id vol_class trend_class tpsl_class "
     "pending_side pending_kind pending_expire_ms pending_scale retries "
-    "signal_side signal_ms class_code advice n_scaled let_run laddered rung_1_seq rung_2_seq n_rungs exit_seq exit_why "
+    "signal_side signal_ms class_code advice n_scaled let_run laddered rung_1_seq rung_2_seq n_rungs "
+    "exit_seq exit_why exit_whole scaled_seq "
     "strategy strategy_state sizer_state sizer_action exit_mode explored",
     "name_hash",
 )

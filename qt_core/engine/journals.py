@@ -28,8 +28,11 @@ _SPARE_BYTES = 64 << 20  # a larger journal is not kept
 
 def take_journal(n_symbols: int, keep: tuple[bool, bool, bool]) -> Out:
     """An empty journal that keeps (trades, decisions, events), in a finished run's memory where it fits."""
-    while _SPARE:
-        out = _SPARE.pop()
+    while True:
+        try:
+            out = _SPARE.pop()
+        except IndexError:  # empty, or another thread was faster
+            break
         if len(out.requests) == requests_room(n_symbols) and len(out.scratch) == n_symbols:
             out.n[:] = 0
             out.n[KEEP_TRADES], out.n[KEEP_DECISIONS], out.n[KEEP_EVENTS] = keep

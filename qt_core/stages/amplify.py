@@ -115,19 +115,21 @@ def _scale_qty(p: Any, state: Any, rows: Any, s: Any, i: int, cap_price: float, 
     """Quantity module 9 would add; 0 where it, or the kill switch, says no."""
     fund = state.fund[0]
     closed = fund.ess_latched != ESS_NONE or fund.limit_scale <= 0.0
-    if closed or (p.hfos.mode == ENFORCED and fund.hfos_allow == 0):
+    closed = closed or (p.hfos.mode == ENFORCED and fund.hfos_allow == 0)
+    if closed or (p.orchestrator.mode == ENFORCED and fund.orch_allow == 0):
         return 0.0
     a = account_view(state)
     gate = risk_os.gate(p.risk, risk_os.Account(a.equity_usd, 0.0, 0.0, 0, a.day_drawdown, 0, a.paused, a.halted))
     if gate != OK and p.risk.mode == ENFORCED:
         return 0.0
     room = _room_qty(p, state, rows, s, i, cap_price) if p.risk.mode == ENFORCED else s.first_qty
+    scale = fund.limit_scale * (risk_os.streak_factor(p.risk, fund.losing_streak) if p.risk.mode == ENFORCED else 1.0)
     x = amplification.Inputs(
         s.class_code,
         s.side,
         s.r_multiple,
         s.n_scaled,
-        s.first_qty * fund.limit_scale,
+        s.first_qty * scale,
         abs(s.qty),
         s.avg_price,
         s.sl_price,
@@ -152,7 +154,18 @@ def _balanced_qty(p: Any, state: Any, rows: Any, t: int, s: Any, i: int, qty: fl
         return qty
     near = neighbours(p, state, rows, t, i, s.side)
     x = portfolio_balancer.Candidate(s.side, qty * price / s.leverage, qty * price, s.leverage)
-    v = portfolio_balancer.review(p.balancer, x, book(state, s.sector, near.n_correlated))
+    b = book(state, s.sector, near.n_correlated)
+    mine = 1 if s.side > 0 else 0  # the position is counted already: enlarging adds none
+    others = portfolio_balancer.Book(
+        b.equity_usd,
+        b.margin_usd,
+        b.gross_notional_usd,
+        b.n_long - mine,
+        b.n_short - (1 - mine),
+        b.sector_margin_usd,
+        b.n_correlated_same_side,
+    )
+    v = portfolio_balancer.review(p.balancer, x, others)
     if v.reason == OK:
         return qty
     count(out, M_BALANCER, v.reason)
@@ -186,7 +199,6 @@ def _send_scale_in(p: Any, state: Any, s: Any, i: int, qty: float, cap: float, n
     r.price = cap
     r.expire_ms = now_ms + ms
     reserve(state, c, r, TAG_SCALE_IN, r.expire_ms)
-    s.n_scaled += 1
     row = log_event(out, now_ms, i, JE_SCALE_IN, TAG_SCALE_IN, reason, r.seq, s.trade_id, qty, cap)
     if row >= 0:
         out.events[row].value = c.loss_at_stop_usd

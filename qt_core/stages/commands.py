@@ -129,6 +129,7 @@ def _hear_policy(p: Any, state: Any, e: Any, out: Any) -> int:
     fund.policy_max_positions = int(e.qty)
     fund.policy_min_confidence = e.price
     fund.policy_allowed = e.seq
+    fund.policy_scale = msc_policy.limits(p.msc, e.reason).size_scale
     fund.policy_outside = 1
     return reason
 

@@ -125,7 +125,9 @@ def policy_step(p: Any, state: Any, now_ms: int, out: Any) -> None:
         allowed |= (1 << k) if a.allowed != 0 else 0
     n = recent_count(p, fund)
     mean_r = fund.sum_recent_r / n if n > 0 else 0.0
-    d = msc_policy.decide(m, fund.ess_drawdown, n, mean_r, fund.market_vol)
+    # like the record, a drawdown without recent trades does not stand for ever: nothing else would lower it but ESS
+    drawdown = fund.ess_drawdown if n > 0 else 0.0
+    d = msc_policy.decide(m, drawdown, n, mean_r, fund.market_vol)
     tally(out, T_POLICY, d.mode)
     if d.mode != fund.policy_mode or allowed != fund.policy_allowed:
         row = log_change(out, now_ms, 0, JE_POLICY, 0, 0, float(d.mode), float(fund.policy_mode), allowed)

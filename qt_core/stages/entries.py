@@ -65,6 +65,7 @@ from qt_core.sizing import mathematician, rl_sizer
 from qt_core.stages.account import round_trip_cost
 from qt_core.stages.journal import count, fold_row, keep_decision, request, tally
 from qt_core.stages.portfolio import book, neighbours
+from qt_core.stages.ranking import binding_score
 from qt_core.stages.safety import exposure_of, performance_of
 from qt_core.stages.signals import DRAW_SIZE, DRAW_SIZE_PICK, distances
 from qt_core.state import N_CANDIDATES
@@ -289,7 +290,7 @@ def _balance(p: Any, state: Any, rows: Any, t: int, c: Any, out: Any) -> int:
         c.qty = floor_step(c.qty * v.margin_scale, s.lot_step)
         c.notional_usd = c.qty * c.price
         c.margin_usd = c.notional_usd / c.leverage
-        if c.margin_usd < p.risk.min_margin_usd or c.qty <= 0.0:
+        if c.margin_usd < p.balancer.min_margin_usd or c.qty <= 0.0:
             return SIZE_BELOW_MIN
         if c.notional_usd < s.min_notional:
             return MIN_NOTIONAL
@@ -335,7 +336,8 @@ def _govern(p: Any, state: Any, c: Any, out: Any) -> int:
 def _order_of(p: Any, state: Any, c: Any, out: Any) -> aelm.Order:
     """Module 16: kind, price and life of the order; a market order unless it binds."""
     s = state.symbol[c.symbol]
-    x = aelm.order(p.aelm, c.style, c.score, c.side, c.price, c.slippage, s.tick_size)
+    score = binding_score(p, c.score, c.confidence)
+    x = aelm.order(p.aelm, c.style, score, c.side, c.price, c.slippage, s.tick_size)
     if p.aelm.mode != OFF:
         tally(out, T_ORDER, x.kind)
         if x.reason != OK:

@@ -24,7 +24,7 @@ from qt_core.codes import (
 from qt_core.engine.orders import list_insert, list_remove
 from qt_core.execution import aelm
 from qt_core.records import JE_RETRY, JE_SCALE_IN
-from qt_core.stages.exits import request_exit
+from qt_core.stages.exits import exit_follows, request_exit
 from qt_core.stages.journal import count, fold_row, log_change, log_event, next_trade, request
 from qt_core.stages.learning import learn
 from qt_core.stages.protection import cover_rest, protect, protect_again
@@ -98,6 +98,9 @@ def _clear_life(s: Any) -> None:
     s.trail_qty = 0.0
     s.exit_seq = 0
     s.exit_why = 0
+    s.exit_whole = 0
+    s.scaled_seq = 0
+    s.peak_qty = 0.0
 
 
 @inner
@@ -123,6 +126,7 @@ def _enlarge(state: Any, s: Any, e: Any, out: Any) -> None:
     s.avg_price = (s.avg_price * size + e.price * e.qty) / (size + e.qty)
     s.qty += e.side * e.qty
     s.entry_qty += e.qty
+    s.peak_qty = max(s.peak_qty, abs(s.qty))
     if e.seq == s.entry_seq:
         s.first_qty += e.qty
     scaling = s.pending_scale != 0 and e.seq == s.pending_seq
@@ -135,11 +139,15 @@ def _enlarge(state: Any, s: Any, e: Any, out: Any) -> None:
             s.pending_margin_usd -= s.pending_margin_usd * part
             s.pending_qty -= e.qty
     if scaling:
+        if s.scaled_seq != e.seq:  # an order that fills in parts is one scale-in, one that does not fill is none
+            s.scaled_seq = e.seq
+            s.n_scaled += 1
         count(out, M_AMPLIFICATION, SCALED_IN)
         log_change(out, e.time_ms, e.symbol, JE_SCALE_IN, SCALED_IN, s.trade_id, s.entry_qty, s.first_qty, 0)
         cover_rest(state, s, e.symbol, e.time_ms, out)
     else:
         protect(state, s, e, out)
+    exit_follows(state, s, e.symbol, e.time_ms, out)
 
 
 @inner
@@ -170,10 +178,11 @@ def _close(p: Any, state: Any, s: Any, e: Any, out: Any) -> None:
 def _part_closed(state: Any, s: Any, e: Any, out: Any) -> None:
     """A part is closed by rung, stop, target or our own order: what is left stays covered."""
     if e.tag == TAG_RUNG_1 or e.tag == TAG_RUNG_2:
-        if e.tag == TAG_RUNG_1:
-            s.rung_1_qty -= e.qty
-        else:
-            s.rung_2_qty -= e.qty
+        # a rung taken away may still fill at an open gapped beyond it: then it is a plain reduction
+        if e.seq == s.rung_1_seq:
+            s.rung_1_qty = max(0.0, s.rung_1_qty - e.qty)
+        elif e.seq == s.rung_2_seq:
+            s.rung_2_qty = max(0.0, s.rung_2_qty - e.qty)
         if e.done != 0:
             s.n_rungs += 1
             count(out, M_AMPLIFICATION, RUNG_FILLED)
@@ -195,7 +204,7 @@ def _rung_over(s: Any, seq: int) -> None:
     if seq == s.rung_1_seq:
         s.rung_1_seq = 0
         s.rung_1_qty = 0.0
-    else:
+    elif seq == s.rung_2_seq:
         s.rung_2_seq = 0
         s.rung_2_qty = 0.0
 
@@ -307,6 +316,7 @@ def on_order_end(p: Any, state: Any, e: Any, out: Any) -> None:
         if e.kind != EV_REJECT:
             protect_again(state, s, e, out)
         elif e.seq == s.sl_seq:
+            s.sl_seq = 0  # should the exit fail too, the monitor finds the stop missing
             request_exit(state, e.symbol, EXIT_EMERGENCY, e.time_ms, out)
         else:
             s.tp_seq = 0

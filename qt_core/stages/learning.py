@@ -23,7 +23,8 @@ def _learn_size(p: Any, state: Any, s: Any, t: Any, how: int, out: Any) -> None:
     hours = (t.exit_ms - t.entry_ms) / HOUR_MS
     pnl_pct = rl_sizer.pnl_percent(q, t.pnl_usd, base, t.margin_usd)
     reward = rl_sizer.reward(q, pnl_pct, hours, PERCENT * t.worst_roi)
-    action = rl_sizer.nearest_action(q, t.margin_usd / base, t.leverage)
+    entered = s.first_qty * s.avg_price / s.leverage  # what the sizer chose, not what module 9 added
+    action = rl_sizer.nearest_action(q, entered / base, t.leverage)
     cell = s.sizer_state
     row = 0 if how == LEARN_ON else SHADOW
     alpha = rl_sizer.alpha_at(q, state.memory[0].q_size_visits[row, cell, action])

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     CORRELATED,
@@ -101,7 +103,7 @@ def _trim_correlated(p: Any, state: Any, rows: Any, t: int, now_ms: int, out: An
             if j != i and state.symbol[j].side == state.symbol[i].side:
                 group += portfolio_balancer.correlated(p.balancer, correlation_of(rows, t, i, j))
         out.picked[a] = group
-        out.scratch[a] = state.symbol[i].r_multiple
+        out.scratch[a] = state.symbol[i].r_multiple if state.symbol[i].exit_seq == 0 else np.nan  # leaving already
     worst = portfolio_balancer.trim_correlated(p.balancer, out.scratch, out.picked, fund.n_open)
     if worst < 0:
         return TRIM_NONE

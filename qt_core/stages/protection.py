@@ -32,6 +32,8 @@ def protect(state: Any, s: Any, e: Any, out: Any) -> None:
     op = OP_AMEND if s.sl_seq != 0 else OP_NEW
     r = request(state, out, e.time_ms, op, e.symbol, s.sl_seq, STOP, -side, TAG_SL, size, s.sl_price)
     s.sl_seq = r.seq
+    if s.let_run != 0:
+        return
     op = OP_AMEND if s.tp_seq != 0 else OP_NEW
     r = request(state, out, e.time_ms, op, e.symbol, s.tp_seq, TAKE_PROFIT, -side, TAG_TP, size, s.tp_price)
     s.tp_seq = r.seq

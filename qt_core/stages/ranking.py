@@ -23,9 +23,7 @@ def expected_slippage(p: Any, state: Any, rows: Any, t: int, i: int) -> float:
 def score_of(
     p: Any, state: Any, rows: Any, t: int, i: int, confidence: float, slippage: float, correlation: float
 ) -> float:
-    """Module 22's score of symbol ``i``; the confidence alone unless it binds."""
-    if p.ranker.mode != ENFORCED:
-        return confidence
+    """Module 22's score of symbol ``i``, whether it binds or not; the confidence where it is OFF."""
     s = state.symbol[i]
     x = opportunity_ranker.Inputs(
         confidence,
@@ -36,6 +34,12 @@ def score_of(
         s.recent_r,
     )
     return opportunity_ranker.score(p.ranker, x)
+
+
+@inner
+def binding_score(p: Any, score: float, confidence: float) -> float:
+    """What orders candidates and symbols: module 22's score where it binds, else the confidence."""
+    return score if p.ranker.mode == ENFORCED else confidence
 
 
 @inner
@@ -63,7 +67,8 @@ def rank_all(p: Any, state: Any, rows: Any, t: int, out: Any) -> None:
         confidence = s.signal_confidence if side != 0 else 0.0
         near = neighbours(p, state, rows, t, i, side)
         slippage = expected_slippage(p, state, rows, t, i)
-        s.score = score_of(p, state, rows, t, i, confidence, slippage, near.max_correlation)
+        score = score_of(p, state, rows, t, i, confidence, slippage, near.max_correlation)
+        s.score = binding_score(p, score, confidence)
         s.rank = limit
         held = s.qty != 0.0 or s.pending_seq != 0
         s.active = 1 if s.tier == TIER_MAIN or held else 0

@@ -80,6 +80,14 @@ def watch_feed(p: Any, state: Any, bars: Any, f: int) -> None:
         fund.n_expected = n_valid
 
 
+@inner
+def _close_all(p: Any, state: Any, now_ms: int, out: Any) -> None:
+    """Close every position where the emergency stop is to; what is closing already is left alone."""
+    if emergency_stop.closes(p.ess):
+        for k in range(state.fund[0].n_open):
+            request_exit(state, state.open_list[k], EXIT_EMERGENCY, now_ms, out)
+
+
 @rare
 def _latch(p: Any, state: Any, by: int, now_ms: int, out: Any) -> None:
     """Cancel entries, keep protection, close where configured, and block until a reset."""
@@ -90,9 +98,7 @@ def _latch(p: Any, state: Any, by: int, now_ms: int, out: Any) -> None:
     fund.ess_trips += 1
     log_change(out, now_ms, 0, JE_ESS_LATCH, 0, 0, float(by), fund.ess_drawdown, 0)
     cancel_entries(state, now_ms, out)
-    if emergency_stop.closes(p.ess):
-        for k in range(fund.n_open):
-            request_exit(state, state.open_list[k], EXIT_EMERGENCY, now_ms, out)
+    _close_all(p, state, now_ms, out)
 
 
 @inner
@@ -106,6 +112,8 @@ def stop_step(p: Any, state: Any, bars: Any, f: int, now_ms: int, out: Any) -> N
         if emergency_stop.auto_reset_due(p.ess, fund.ess_since_ms, now_ms):
             reset_stop(state, now_ms, SCRIPTED, out)
         else:
+            if p.ess.mode == ENFORCED:
+                _close_all(p, state, now_ms, out)  # again, until nothing is left
             return
     # in decision bars: one minute without a trade inside an hour is no lost feed
     missing = fund.ess_missing * bars.bar_ms // bars.decision_ms if fund.ess_missing > 0 else 0

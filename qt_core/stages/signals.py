@@ -36,7 +36,7 @@ from qt_core.signal import ensemble, trading_engine
 from qt_core.stages.journal import count, tally
 from qt_core.stages.labels import note_predictions
 from qt_core.stages.portfolio import neighbours
-from qt_core.stages.ranking import expected_slippage, score_of
+from qt_core.stages.ranking import binding_score, expected_slippage, score_of
 from qt_core.state import N_CANDIDATES
 
 DRAW_STRATEGY, DRAW_STRATEGY_PICK, DRAW_SIZE, DRAW_SIZE_PICK = range(1, 5)  # purposes of random draws
@@ -44,16 +44,18 @@ BEHIND = 2.0  # taken off the score of a candidate already refused: behind every
 
 
 @inner
-def _order_key(c: Any) -> float:
-    return float(c.score) if c.reason == OK else float(c.score) - BEHIND
+def _order_key(p: Any, c: Any) -> float:
+    """Candidates already refused stand behind all others."""
+    key = binding_score(p, c.score, c.confidence)
+    return float(key if c.reason == OK else key - BEHIND)
 
 
 @inner
-def _slot_for(out: Any, cap: int, key: float) -> int:
+def _slot_for(p: Any, out: Any, cap: int, key: float) -> int:
     """Row for a candidate of that key, -1 where ``cap`` better ones are there; places it in the order."""
     n = out.n[N_CANDIDATES]
     if n >= cap:
-        if not key > _order_key(out.candidates[out.order[n - 1]]):
+        if not key > _order_key(p, out.candidates[out.order[n - 1]]):
             return -1
         slot = out.order[n - 1]
         k = n - 1
@@ -61,7 +63,7 @@ def _slot_for(out: Any, cap: int, key: float) -> int:
         slot = n
         k = n
         out.n[N_CANDIDATES] = n + 1
-    while k > 0 and key > _order_key(out.candidates[out.order[k - 1]]):
+    while k > 0 and key > _order_key(p, out.candidates[out.order[k - 1]]):
         out.order[k] = out.order[k - 1]
         k -= 1
     out.order[k] = slot
@@ -111,8 +113,9 @@ def consider(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i: int, s
         reason, module = BELOW_CONFIDENCE, fund.limit_module
     if reason != OK:
         count(out, module, reason)
-    key = score if reason == OK else score - BEHIND
-    slot = _slot_for(out, p.chain.max_candidates + p.chain.journal_top, key)
+    key = binding_score(p, score, sig.confidence)
+    key = key if reason == OK else key - BEHIND
+    slot = _slot_for(p, out, p.chain.max_candidates + p.chain.journal_top, key)
     if slot < 0:
         return
     c = out.candidates[slot]

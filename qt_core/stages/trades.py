@@ -51,7 +51,7 @@ def write_trade(t: Any, s: Any, symbol: int, exit_ms: int, reason: int, exit_pri
     t.exit_price = exit_price
     t.quantity = s.entry_qty
     t.leverage = s.leverage
-    t.margin_usd = s.entry_qty * s.avg_price / s.leverage
+    t.margin_usd = s.peak_qty * s.avg_price / s.leverage
     t.pnl_gross_usd = s.realised_usd
     t.fee_usd = s.fee_usd
     t.funding_usd = s.funding_usd
