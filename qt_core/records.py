@@ -132,7 +132,7 @@ JOURNAL_EVENT_DT = _record(
 JE_STOP_MOVED, JE_CLASS, JE_LADDER, JE_LET_RUN, JE_SCALE_IN, JE_EXIT, JE_REDUCE = range(20, 27)
 JE_Q_SIZE, JE_Q_STRATEGY, JE_NOT_LEARNED = range(27, 30)  # seq: cell of the table; qty: reward; price: alpha
 JE_HFOS, JE_ORCHESTRATOR, JE_POLICY, JE_ESS_LATCH, JE_ESS_RESET, JE_RETRAIN, JE_SUPERVISOR, JE_HEALTH = range(30, 38)
-JE_PROTECT, JE_RETRY = range(38, 40)
+JE_PROTECT, JE_RETRY, JE_KEPT_OUT, JE_HALT = range(38, 42)
 JE_NAMES = {
     JE_STOP_MOVED: "stop_moved",
     JE_CLASS: "class",
@@ -154,6 +154,8 @@ JE_NAMES = {
     JE_HEALTH: "health",
     JE_PROTECT: "protect",
     JE_RETRY: "retry",
+    JE_KEPT_OUT: "kept_out",
+    JE_HALT: "halt",
 }
 
 # One row per decision bar.

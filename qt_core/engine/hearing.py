@@ -8,7 +8,17 @@ import numpy.typing as npt
 from qt_core import records as rec
 from qt_core.codes import CMD_BUSY, CMD_SPREAD, COMMAND_NAMES, EV_COMMAND
 from qt_core.engine.journals import grow
-from qt_core.engine.run import step_bar, step_begin, step_end, step_event, step_guard, step_match, step_submit
+from qt_core.engine.run import (
+    EVENT_ROOM,
+    TRADE_ROOM,
+    step_bar,
+    step_begin,
+    step_end,
+    step_event,
+    step_guard,
+    step_match,
+    step_submit,
+)
 from qt_core.engine.script import Command, Script
 from qt_core.faults import FaultError
 from qt_core.market import NEVER_MS, utc_text
@@ -62,8 +72,8 @@ def _make_room(s: "Session") -> None:
     """Room in the journal for whatever one bar or one command may write, as the compiled loop asks for it."""
     n, funding = s.state.symbol.shape[0], int(np.diff(s.bars.funding_start).max(initial=0))
     needs = (
-        (N_TRADES, KEEP_TRADES, s.out.trades, 4 * n + 8),
-        (N_EVENTS, KEEP_EVENTS, s.out.events, 24 * n + 64 + funding),
+        (N_TRADES, KEEP_TRADES, s.out.trades, TRADE_ROOM * n + 8),
+        (N_EVENTS, KEEP_EVENTS, s.out.events, EVENT_ROOM * n + 64 + funding),
     )
     for count, keep, rows, room in (*needs, (N_DECISIONS, KEEP_DECISIONS, s.out.decisions, CANDIDATE_CAP)):
         if s.out.n[keep] and len(rows) - int(s.out.n[count]) < room:

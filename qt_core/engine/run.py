@@ -21,6 +21,8 @@ from qt_core.state import (
     N_TRADES,
 )
 
+TRADE_ROOM, EVENT_ROOM = 4, 40  # journal rows that one symbol may write in a bar, at most
+
 
 class Bars(NamedTuple):
     """The finest bars and what else the venue needs. Arrays ``[F, N]``; live passes F = 1."""
@@ -77,11 +79,12 @@ def has_room(state: Any, bars: Any, f: int, out: Any) -> bool:
     """True where the journal can take whatever one more bar may write."""
     busy = state.symbol.shape[0]
     n = out.n
-    if n[KEEP_TRADES] != 0 and out.trades.shape[0] - n[N_TRADES] < 4 * busy + 8:
+    if n[KEEP_TRADES] != 0 and out.trades.shape[0] - n[N_TRADES] < TRADE_ROOM * busy + 8:
         return False
     if (
         n[KEEP_EVENTS] != 0
-        and out.events.shape[0] - n[N_EVENTS] < 40 * busy + 64 + bars.funding_start[f + 1] - bars.funding_start[f]
+        and out.events.shape[0] - n[N_EVENTS]
+        < EVENT_ROOM * busy + 64 + bars.funding_start[f + 1] - bars.funding_start[f]
     ):
         return False
     return not (n[KEEP_DECISIONS] != 0 and out.decisions.shape[0] - n[N_DECISIONS] < CANDIDATE_CAP)

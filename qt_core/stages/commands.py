@@ -22,6 +22,7 @@ from qt_core.codes import (
     ENFORCED,
     EV_COMMAND,
     EXIT_ORDER,
+    HALTED,
     HEALTHY,
     M_HEALTH,
     M_MSC,
@@ -30,7 +31,7 @@ from qt_core.codes import (
 )
 from qt_core.context import msc_policy
 from qt_core.enums import T_HEALTH
-from qt_core.records import ERROR_RING, JE_ESS_RESET, JE_HEALTH, JE_POLICY
+from qt_core.records import ERROR_RING, JE_ESS_RESET, JE_HALT, JE_HEALTH, JE_POLICY
 from qt_core.risk import risk_os
 from qt_core.stages.events import cancel_entries
 from qt_core.stages.exits import request_exit
@@ -63,6 +64,8 @@ def on_error(p: Any, state: Any, time_ms: int, out: Any) -> None:
     recent = errors_last_minute(state, time_ms)
     fund.ess_errors = max(fund.ess_errors, recent)
     if p.risk.mode == ENFORCED and risk_os.error_burst(p.risk, recent):
+        if fund.halted == 0:
+            log_change(out, time_ms, 0, JE_HALT, HALTED, 0, float(recent), 0.0, 0)
         fund.halted = 1
         cancel_entries(state, time_ms, out)
 

@@ -30,10 +30,11 @@ from qt_core.codes import (
 from qt_core.context import msc_policy, regime, universe
 from qt_core.enums import T_ACTION, T_BLOCKED, T_PRIORITY, T_SIDES, T_STRATEGY
 from qt_core.position import dynamic_tpsl
+from qt_core.records import JE_KEPT_OUT
 from qt_core.rng import draw
 from qt_core.selection import meta_strategy, opportunity_ranker
 from qt_core.signal import ensemble, trading_engine
-from qt_core.stages.journal import count, tally
+from qt_core.stages.journal import count, log_change, tally
 from qt_core.stages.labels import note_predictions
 from qt_core.stages.portfolio import neighbours
 from qt_core.stages.ranking import binding_score, expected_slippage, score_of
@@ -183,6 +184,8 @@ def _admitted(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i: int, 
     if reason == OK:
         return True
     count(out, M_UNIVERSE, reason)
+    if reason == LOW_DEPTH and p.universe.mode == ENFORCED:  # only where somebody spoke of depth or spread
+        log_change(out, state.fund[0].now_ms, i, JE_KEPT_OUT, reason, 0, s.spread, s.depth_usd, 0)
     return bool(p.universe.mode != ENFORCED)
 
 

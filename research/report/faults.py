@@ -1,10 +1,13 @@
 """What the faults of a script did: each with the modules that acted on it, read from the journal."""
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from qt_core.codes import (
+    BY_ESS,
+    BY_HEALTH,
     CMD_DEPTH,
     CMD_FEED,
     CMD_GAP,
@@ -15,9 +18,11 @@ from qt_core.codes import (
     EV_REJECT,
     EXCHANGE_BUSY,
     EXIT_NAMES,
+    EXIT_SETTLED,
     HALTED,
     HEALTH,
     HFOS_BLOCK,
+    LOW_DEPTH,
     M_AELM,
     M_ESS,
     M_GOVERNOR,
@@ -25,19 +30,32 @@ from qt_core.codes import (
     M_HFOS,
     M_MSC,
     M_RISK_OS,
+    M_UNIVERSE,
     M_VENUE,
     OK,
     PAUSED,
     REASON_NAMES,
+    RETRIED,
 )
 from qt_core.codes import ESS_LATCHED as LATCHED
 from qt_core.engine.result import Result
 from qt_core.enums import T_ESS, T_HEALTH, T_POLICY, T_RISK_MODE, TALLIES
 from qt_core.market import utc_text
-from qt_core.records import JE_ESS_LATCH, JE_ESS_RESET, JE_EXIT, JE_HEALTH, JE_HFOS, JE_POLICY, JE_RETRY
+from qt_core.records import (
+    JE_ESS_LATCH,
+    JE_ESS_RESET,
+    JE_EXIT,
+    JE_HALT,
+    JE_HEALTH,
+    JE_HFOS,
+    JE_KEPT_OUT,
+    JE_POLICY,
+    JE_RETRY,
+)
 from qt_core.registry import module_name
 
 WINDOW_MS = 24 * 3_600_000  # what happens later is put down to a fault only until the next one
+_WHO = (M_ESS, M_RISK_OS, M_HFOS, M_GOVERNOR)
 _REFUSALS = (HEALTH, HALTED, PAUSED, LATCHED, HFOS_BLOCK)
 # journal row -> (module, tally that names its new value)
 _CHANGES = {
@@ -104,38 +122,71 @@ _OF_SYMBOL = tuple(COMMAND_NAMES.index(name) for name in ("spread", "depth", "ga
 
 
 def _acted(result: Result, group: list[Any], start: int, end: int) -> tuple[str, ...]:
-    """First action of each module from the fault to ``end``."""
+    """Who acted from the fault to ``end``: first changes in order of time, then refusals with their number."""
+    e = result.events
     found: dict[tuple[int, str], int] = {}
-    e = result.events[(result.events["time_ms"] >= start) & (result.events["time_ms"] <= end)]
-    for row in e:
-        kind = int(row["kind"])
-        if kind in _CHANGES and row["time_ms"] < end:
-            module, tally = _CHANGES[kind]
-            names, new = TALLIES[tally][2], int(row["value"])
-            found.setdefault((module, names[new] if 0 <= new < len(names) else str(new)), int(row["time_ms"]))
-        elif kind == JE_ESS_RESET and row["time_ms"] < end:
-            found.setdefault((M_ESS, "reset"), int(row["time_ms"]))
-        elif kind == JE_RETRY and row["time_ms"] < end:
-            found.setdefault((M_AELM, "retries"), int(row["time_ms"]))
-        elif kind == EV_REJECT and int(row["reason"]) == EXCHANGE_BUSY and row["time_ms"] < end:
-            found.setdefault((M_VENUE, REASON_NAMES[EXCHANGE_BUSY]), int(row["time_ms"]))
-        elif kind == JE_EXIT and row["time_ms"] < end and EXIT_NAMES[int(row["value"])] in ("emergency", "order"):
-            found.setdefault((M_ESS, f"closes ({EXIT_NAMES[int(row['value'])]})"), int(row["time_ms"]))
-    refused = _refusals(result, start, end)
-    if int(group[0]["reason"]) != OK:
-        module = M_MSC if COMMAND_NAMES[int(group[0]["seq"])] == "policy" else M_HEALTH
-        refused.insert(0, f"{module_name(module)}: {REASON_NAMES[int(group[0]['reason'])]}")
-    return tuple(f"{module_name(m)}: {what}" for (m, what), _ in sorted(found.items(), key=lambda x: x[1])) + tuple(
-        refused
-    )
+    for row in e[(e["time_ms"] >= start) & (e["time_ms"] < end)]:
+        said = _said(row, group)
+        if said is not None:
+            found.setdefault(said, int(row["time_ms"]))
+    changes = [f"{module_name(m)}: {what}" for (m, what), _ in sorted(found.items(), key=lambda x: x[1])]
+    return (*_refused_itself(group), *changes, *_refusals(result, start, end), *_settled(result, group, start))
+
+
+def _said(row: Any, group: list[Any]) -> "tuple[int, str] | None":
+    """Module and what it did, of a journal row that a fault can cause."""
+    kind, command = int(row["kind"]), COMMAND_NAMES[int(group[0]["seq"])]
+    if kind == JE_HFOS and int(row["reason"]) not in (BY_HEALTH, BY_ESS):
+        return None  # the account's own doing
+    if kind == JE_POLICY and (command != "policy" or int(group[0]["reason"]) != OK):
+        return None
+    if kind == JE_HALT:
+        return M_RISK_OS, "halts"
+    if kind in _CHANGES:
+        module, tally = _CHANGES[kind]
+        names, new = TALLIES[tally][2], int(row["value"])
+        return module, names[new] if 0 <= new < len(names) else str(new)
+    if kind == JE_ESS_RESET:
+        return M_ESS, "reset"
+    if kind == JE_EXIT and EXIT_NAMES[int(row["value"])] in ("emergency", "order"):
+        by_hand = EXIT_NAMES[int(row["value"])] == "order"
+        return (M_VENUE, "closes by hand") if by_hand else (M_ESS, "closes")
+    return None
+
+
+def _refused_itself(group: list[Any]) -> tuple[str, ...]:
+    """A command that the chain did not accept."""
+    reason = int(group[0]["reason"])
+    if reason == OK:
+        return ()
+    module = M_MSC if COMMAND_NAMES[int(group[0]["seq"])] == "policy" else M_HEALTH
+    return (f"{module_name(module)}: {REASON_NAMES[reason]}",)
+
+
+def _settled(result: Result, group: list[Any], start: int) -> tuple[str, ...]:
+    """Positions of a vanished symbol that the venue settled, however much later."""
+    if int(group[0]["seq"]) != CMD_GAP:
+        return ()
+    t = result.trades
+    who = [int(row["symbol"]) for row in group]
+    hit = t[
+        np.isin(t["symbol"], who)
+        & (t["exit_reason"] == EXIT_SETTLED)
+        & (t["exit_ms"] > start)
+        & (t["entry_ms"] <= start)
+    ]
+    return tuple(f"{module_name(M_VENUE)}: SETTLED {utc_text(int(row['exit_ms']))[:10]}" for row in hit)
 
 
 def _refusals(result: Result, start: int, end: int) -> list[str]:
-    d = result.decisions[(result.decisions["time_ms"] >= start) & (result.decisions["time_ms"] < end)]
-    out = []
-    for module in (M_ESS, M_RISK_OS, M_HFOS, M_GOVERNOR):
-        for reason in _REFUSALS:
-            n = int(((d["module"] == module) & (d["reason"] == reason)).sum())
-            if n:
-                out.append(f"{module_name(module)}: {REASON_NAMES[reason]} x {n}")
-    return out
+    d, e = result.decisions, result.events
+    d = d[(d["time_ms"] >= start) & (d["time_ms"] < end)]
+    e = e[(e["time_ms"] >= start) & (e["time_ms"] < end)]
+    counts = [
+        (m, REASON_NAMES[r], int(((d["module"] == m) & (d["reason"] == r)).sum())) for m, r in product(_WHO, _REFUSALS)
+    ]
+    counts.append((M_UNIVERSE, REASON_NAMES[LOW_DEPTH], int((e["kind"] == JE_KEPT_OUT).sum())))
+    busy = (e["kind"] == EV_REJECT) & (e["reason"] == EXCHANGE_BUSY)
+    counts.append((M_VENUE, REASON_NAMES[EXCHANGE_BUSY], int(busy.sum())))
+    counts.append((M_AELM, REASON_NAMES[RETRIED], int((e["kind"] == JE_RETRY).sum())))
+    return [f"{module_name(m)}: {name}" + (f" x {n}" if n > 1 else "") for m, name, n in counts if n]

@@ -176,7 +176,11 @@ def faults(s: dict[str, Any]) -> str:
     if not s.get("faults"):
         return ""
     lines = [
-        (cell(f["time"].replace("T", " ").rstrip("Z")), cell(f["fault"]), cell("; ".join(f["acted"]) or "nobody"))
+        (
+            cell(f["time"].replace("T", " ").rstrip("Z")),
+            cell(f["fault"]),
+            cell("; ".join(f["acted"]) or "nobody had to"),
+        )
         for f in s["faults"]
     ]
     names = ("time UTC", "fault", "acted before the next fault, within a day")

@@ -177,7 +177,7 @@ def _faults(s: dict[str, Any]) -> "RenderableType | None":
     for name in ("time UTC", "fault", "acted before the next fault, within a day"):
         table.add_column(name)
     for f in s["faults"]:
-        table.add_row(_minute(f["time"]), f["fault"], "; ".join(f["acted"]) or "nobody")
+        table.add_row(_minute(f["time"]), f["fault"], "; ".join(f["acted"]) or "nobody had to")
     return table
 
 

@@ -15,6 +15,7 @@ from tests.cli.conftest import write_config
 from tests.data.build import files_under
 from tests.parity.cases import FULL
 
+ROOT = Path(__file__).resolve().parents[2]
 CONFIG: dict[str, Any] = {**FULL, "data": {"simulated": {"n_symbols": 4, "n_bars": 600, "seed": 5}}}
 FAULTS = """\
 # an afternoon of trouble
@@ -60,6 +61,7 @@ def test_a_file_of_faults_is_played_and_told(call, config, script, tmp_path):
     assert told["2021-01-16T00:00Z"]["fault"] == "spread 0.02 of SIM01USDT"
     assert told["2021-01-18T00:00Z"]["fault"] == "policy (refused: POLICY_INVALID)"
     assert "msc_policy: POLICY_INVALID" in told["2021-01-18T00:00Z"]["acted"]
+    assert any(text.startswith("universe: LOW_DEPTH") for text in told["2021-01-16T00:00Z"]["acted"])
     assert "emergency_stop: manual" in told["2021-01-20T00:00Z"]["acted"]
     assert "emergency_stop: reset" in told["2021-01-20T08:00Z"]["acted"]
     page = (tmp_path / "run" / "report.html").read_text()
@@ -196,8 +198,18 @@ def test_a_missing_file(call, config, tmp_path):
     assert "none.yaml" in done.err
 
 
+def test_the_drill_of_the_demo_is_a_script_for_its_market(call):
+    done = call("backtest", ROOT / "configs" / "demo.yaml", "--faults", ROOT / "configs" / "drill.yaml", "--json")
+    assert done.code == 0
+    told = json.loads(done.out)["faults"]
+    kinds = {entry["kind"] for entry in yaml.safe_load((ROOT / "configs" / "drill.yaml").read_text())}
+    assert len(told) >= len(kinds) > 8
+    acted = {text.split(":")[0] for fault in told for text in fault["acted"]}
+    assert {"self_healing", "emergency_stop", "hedgefund_os", "risk_os", "universe", "msc_policy", "venue"} <= acted
+
+
 def test_every_kind_is_in_the_docs():
-    page = (Path(__file__).resolve().parents[2] / "docs" / "faults.md").read_text()
+    page = (ROOT / "docs" / "faults.md").read_text()
     for kind, rules in KINDS.items():
         assert f"| `{kind}` |" in page, kind
         for key in rules.values:

@@ -138,6 +138,14 @@ def differs(r: Result, since: int, base: Result | None = None) -> None:
     assert r.digest() != base.digest()
 
 
+def kept_out(r: Result, since: int) -> None:
+    """The universe refused symbols for spread or depth, and its journal rows say so; in the calm run it never did."""
+    shown = rows(r, rec.JE_KEPT_OUT)
+    assert len(shown) == int(r.counters[M_UNIVERSE, LOW_DEPTH]) > 0
+    assert shown["time_ms"].min() >= since
+    assert int(calm().counters[M_UNIVERSE, LOW_DEPTH]) == 0
+
+
 def latched(r: Result, by: int, since: int) -> int:
     """Time of the first latch from ``since`` on, which must be the evaluator's."""
     hits = rows(r, rec.JE_ESS_LATCH, since)
@@ -197,6 +205,7 @@ def test_an_error_burst_halts_and_latches_until_a_person_acts():
     r = play(burst)
     differs(r, t)
     assert latched(r, ESS_ERRORS, t) == t + HOUR
+    assert [int(x["reason"]) for x in rows(r, rec.JE_HALT)] == [HALTED]
     assert refused(r, M_RISK_OS, HALTED, t + 26 * HOUR) > 0  # the latch is reset by then, the halt is not
     assert opened(r, t + 2 * HOUR, 2**62) == 0
     freed = play(burst, {"at": at(t + 30 * HOUR), "kind": "release"})
@@ -245,7 +254,7 @@ def test_a_wide_spread_keeps_symbols_out_and_worsens_exits():
     t = entry_time() + HOUR  # with a position open
     r = play({"at": at(t), "kind": "spread", "spread": 0.03, "for": "48h"})
     differs(r, t)
-    assert r.counters[M_UNIVERSE, LOW_DEPTH] > calm().counters[M_UNIVERSE, LOW_DEPTH]
+    kept_out(r, t)
     fills = rows(r, EV_FILL, t, t + 48 * HOUR)
     fills = fills[fills["tag"] != TAG_ENTRY]
     assert len(fills) > 0
@@ -275,7 +284,7 @@ def test_a_thin_book_keeps_symbols_out():
     t = entry_time()
     r = play({"at": at(t), "kind": "depth", "depth_usd": 10.0, "for": "24h"})
     differs(r, t)
-    assert r.counters[M_UNIVERSE, LOW_DEPTH] > calm().counters[M_UNIVERSE, LOW_DEPTH]
+    kept_out(r, t)
     assert opened(r, t + HOUR, t + 24 * HOUR) == 0
     assert opened(r, t + 25 * HOUR, 2**62) > 0
 
