@@ -481,6 +481,7 @@ def test_killed_and_restored_within_a_script(stop: int):
     assert_same(outcome(whole), outcome(again), ("state", "venue", "digest"))
 
 
+@pytest.mark.boundscheck
 def test_the_journal_shows_each_command_once_and_needs_not_be_kept():
     case = world()
     config, script = scripted(case)

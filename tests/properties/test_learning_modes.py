@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qt_core.codes import EXIT_EMERGENCY, EXIT_ORDER, LEARNED, M_SIZER, M_STRATEGY, NOT_LEARNED
+from qt_core.codes import EV_FILL, EXIT_EMERGENCY, EXIT_ORDER, LEARNED, M_SIZER, M_STRATEGY, NOT_LEARNED, TAG_ENTRY
 from qt_core.config import Config, load_config
 from qt_core.engine import backtest
 from qt_core.engine.result import Result
@@ -89,7 +89,8 @@ def learned_from(tables: QTables, trades: np.ndarray, config: Config) -> QTables
         pct = 100.0 * t["pnl_usd"] / base
         hours = (t["exit_ms"] - t["entry_ms"]) / HOUR
         reward = pct - hours / 24 * 0.01 - 100.0 * t["worst_roi"] * 0.5 + (0.1 if pct > 0 else 0.0)
-        multiplier = min(range(5), key=lambda k, t=t: abs(t["margin_usd"] / base - grid[k]))
+        entered = t["first_qty"] * t["entry_price"] / t["leverage"]  # what 19 chose; scale-ins are 9's
+        multiplier = min(range(5), key=lambda k, x=entered / base: abs(x - grid[k]))
         leverage = min(range(1, 6), key=lambda x, t=t: abs(t["leverage"] - x))
         _step(q.size_q, q.size_visits, (t["sizer_state"], 5 * multiplier + leverage - 1), reward, p.sizer)
         r = float(np.clip(t["r_multiple"], -3.0, 5.0))
@@ -104,12 +105,14 @@ def _step(q: np.ndarray, visits: np.ndarray, cell: tuple[int, int], reward: floa
 
 
 def with_states(r: Result) -> np.ndarray:
-    """Trades with the regime row of the decision that opened them, which the journal keeps."""
-    d = {int(x["seq"]): int(x["strategy_state"]) for x in r.decisions if x["seq"] > 0}
-    out = np.zeros(len(r.trades), dtype=[*r.trades.dtype.descr, ("strategy_state", "i8")])
+    """Trades with two things the journal keeps of them: the decision's regime row, and what the entry's own fills gave."""
+    states = {int(x["seq"]): int(x["strategy_state"]) for x in r.decisions if x["seq"] > 0}
+    fills = r.events[(r.events["kind"] == EV_FILL) & (r.events["tag"] == TAG_ENTRY)]
+    out = np.zeros(len(r.trades), dtype=[*r.trades.dtype.descr, ("strategy_state", "i8"), ("first_qty", "f8")])
     for name in r.trades.dtype.names:
         out[name] = r.trades[name]
-    out["strategy_state"] = [d[int(t["entry_seq"])] for t in r.trades]
+    out["strategy_state"] = [states[int(t["entry_seq"])] for t in r.trades]
+    out["first_qty"] = [np.abs(fills["qty"][fills["seq"] == t["entry_seq"]]).sum() for t in r.trades]
     return out
 
 
