@@ -125,8 +125,8 @@ def policy_step(p: Any, state: Any, now_ms: int, out: Any) -> None:
         allowed |= (1 << k) if a.allowed != 0 else 0
     n = recent_count(p, fund)
     mean_r = fund.sum_recent_r / n if n > 0 else 0.0
-    # like the record, a drawdown without recent trades does not stand for ever: nothing else would lower it but ESS
-    drawdown = fund.ess_drawdown if n > 0 else 0.0
+    # like the record, a drawdown of the past does not stand for ever: nothing else would lower it but ESS
+    drawdown = fund.ess_drawdown if n > 0 or fund.n_open > 0 else 0.0
     d = msc_policy.decide(m, drawdown, n, mean_r, fund.market_vol)
     tally(out, T_POLICY, d.mode)
     if d.mode != fund.policy_mode or allowed != fund.policy_allowed:

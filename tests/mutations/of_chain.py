@@ -7,8 +7,8 @@ CHAIN = (
     Mutant(
         "ties go to the later name",
         "stages/signals.py",
-        "while k > 0 and key > _order_key(out.candidates[out.order[k - 1]]):",
-        "while k > 0 and key >= _order_key(out.candidates[out.order[k - 1]]):",
+        "while k > 0 and key > _order_key(p, out.candidates[out.order[k - 1]]):",
+        "while k > 0 and key >= _order_key(p, out.candidates[out.order[k - 1]]):",
         killers.SELECTION,
     ),
     Mutant(

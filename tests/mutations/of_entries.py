@@ -7,8 +7,8 @@ ENTRIES = (
     Mutant(
         "refused candidates stand before the others",
         "stages/signals.py",
-        "float(c.score) - BEHIND",
-        "float(c.score) + BEHIND",
+        "    key = key if reason == OK else key - BEHIND\n",
+        "    key = key if reason == OK else key + BEHIND\n",
         killers.STAGES,
     ),
     Mutant(

@@ -14,8 +14,8 @@ STAGES = (
     Mutant(
         "a latch lets entries go on",
         "stages/safety.py",
-        "    cancel_entries(state, now_ms, out)\n    if emergency_stop.closes(p.ess):",
-        "    if emergency_stop.closes(p.ess):",
+        "    cancel_entries(state, now_ms, out)\n    _close_all(p, state, now_ms, out)\n",
+        "    _close_all(p, state, now_ms, out)\n",
         killers.STAGES,
     ),
     Mutant(
@@ -83,9 +83,9 @@ STAGES = (
     ),
     Mutant(
         "scale-ins are not counted",
-        "stages/amplify.py",
-        "    s.n_scaled += 1\n",
-        "    s.n_scaled += 0\n",
+        "stages/events.py",
+        "            s.n_scaled += 1\n",
+        "            s.n_scaled += 0\n",
         killers.STAGES,
     ),
     Mutant(
@@ -98,8 +98,8 @@ STAGES = (
     Mutant(
         "an exit in the wrong direction",
         "stages/exits.py",
-        "MARKET, -s.side, TAG_EXIT, abs(s.qty), 0.0)",
-        "MARKET, s.side, TAG_EXIT, abs(s.qty), 0.0)",
+        "op, symbol, s.exit_seq, MARKET, -s.side, TAG_EXIT, abs(s.qty), 0.0)",
+        "op, symbol, s.exit_seq, MARKET, s.side, TAG_EXIT, abs(s.qty), 0.0)",
         killers.REASONS,
     ),
     Mutant(
