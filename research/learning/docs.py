@@ -47,8 +47,8 @@ def remarks(learned: Learned) -> str:
     return (
         f"First row, per trade in R, which does not know the size: learned {mine}, "
         f"blank {num(learned.blank.figures['mean_r'], 3)}, 19 off {fixed}. By visits, seeds 0 and 1 choose the same size in "
-        f"{size.agreement:.0%} of the states both know and the same strategy in {strategy.agreement:.0%}; the correlation of "
-        f"their values is {size.correlation:.2f} and {strategy.correlation:.2f}. A seed visits "
+        f"{size.agreement:.0%} of the states both know and the same strategy in {strategy.agreement:.0%}; the correlation "
+        f"of their values is {size.correlation:.2f} and {strategy.correlation:.2f}. A seed visits "
         f"{c['size']['cells']:.0f} of 19's 7,500 cells ({c['size']['states']:.0f} of 300 states) and "
         f"{c['strategy']['cells']:.0f} of 21's 108."
     )

@@ -8,8 +8,9 @@ from tests.mutations.of_chain import CHAIN
 from tests.mutations.of_entries import ENTRIES
 from tests.mutations.of_matching import MATCHING
 from tests.mutations.of_modules import MODULES
+from tests.mutations.of_script import SCRIPTS
 from tests.mutations.of_stages import STAGES
 from tests.mutations.of_venue import FILLS, LEDGER
 from tests.mutations.of_words import WORDS
 
-MUTANTS = (*LEDGER, *FILLS, *MATCHING, *CHAIN, *MODULES, *ENTRIES, *STAGES, *WORDS)
+MUTANTS = (*LEDGER, *FILLS, *MATCHING, *CHAIN, *MODULES, *ENTRIES, *STAGES, *SCRIPTS, *WORDS)
