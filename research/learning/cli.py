@@ -110,7 +110,7 @@ def _folder(out: Path, run: "Run", epochs: int, until_ms: int) -> "LearnFolder":
 
     tables = blank_tables() if run.tables is None else run.tables.tables
     folder = LearnFolder(out, fingerprint(run.config, run.market, run.tape, epochs, until_ms, tables))
-    folder.begin()
+    folder.check()
     return folder
 
 

@@ -12,12 +12,13 @@ import numpy as np
 from qt_core._jit import source_hash
 from qt_core.config import Config
 from qt_core.errors import DataError
-from qt_core.io.files import read_json, write_json
+from qt_core.io.files import read_json, write_atomic, write_json
 from qt_core.io.qtables import read_tables, write_tables
 from qt_core.market import Market
 from qt_core.signal.tape import SignalTape
 from qt_core.tables import QTables, digest_of, meaning_of
 from research.learning.train import Epoch, Judged, Learned, SeedRun
+from research.report.folder import uninterrupted
 
 FORMAT = "qt-learn/1"
 MARKER = ".qt-learn"
@@ -62,8 +63,8 @@ class LearnFolder:
     def __init__(self, out: Path, key: str) -> None:
         self.out, self.key = out, key
 
-    def begin(self) -> None:
-        """Make the folder, or take up what an interrupted run left.
+    def check(self) -> None:
+        """Refuse a folder that belongs to something else; nothing is written before the first seed is done.
 
         Raises
         ------
@@ -78,8 +79,9 @@ class LearnFolder:
                 raise DataError(
                     f"{self.out}: holds a learning run of other settings, data or code; expected another folder, or the same"
                 )
-            return
-        write_json(marker, {"format": FORMAT, "key": self.key})
+
+    def _mark(self) -> None:
+        write_json(self.out / MARKER, {"format": FORMAT, "key": self.key})
 
     def finished(self, seeds: Sequence[int], params: Any) -> dict[int, SeedRun]:
         """Outcomes of the seeds that are done.
@@ -95,7 +97,12 @@ class LearnFolder:
         return self.out / f"seed_{seed}"
 
     def write_seed(self, run: SeedRun, params: Any) -> None:
-        """Tables first, then the figures: with these the seed is done."""
+        """Tables first, then the figures: with these the seed is done. Ctrl-C waits for the moment it takes."""
+        with uninterrupted():
+            self._mark()
+            self._write_seed(run, params)
+
+    def _write_seed(self, run: SeedRun, params: Any) -> None:
         folder = self._of(run.seed)
         digest = write_tables(folder / "tables.json", run.tables, params, {"seed": run.seed, "epochs": len(run.epochs)})
         document = {
@@ -125,12 +132,12 @@ class LearnFolder:
     def write_all(self, learned: Learned, results: Mapping[str, Any], page: str, resolved: str) -> None:
         """What all seeds together gave: merged tables, results, configuration, the page last."""
         note = {"seeds": [s.seed for s in learned.seeds], "learned_on": learned.learn_span}
-        write_tables(self.out / "tables.json", learned.merged, learned.config.params(), note)
-        write_json(self.out / "results.json", results)
-        from qt_core.io.files import write_atomic
-
-        write_atomic(self.out / "config.yaml", lambda path: _text(path, resolved))
-        write_atomic(self.out / "learning.html", lambda path: _text(path, page))
+        with uninterrupted():
+            self._mark()
+            write_tables(self.out / "tables.json", learned.merged, learned.config.params(), note)
+            write_json(self.out / "results.json", results)
+            write_atomic(self.out / "config.yaml", lambda path: _text(path, resolved))
+            write_atomic(self.out / "learning.html", lambda path: _text(path, page))
 
 
 def _text(path: Path, text: str) -> None:

@@ -68,7 +68,7 @@ def write_run(
 
         (folder / "report.html").write_text(report_page(result, market, summary), encoding="utf-8")
         (folder / MARKER).write_text(f"{summary['format']}\n", encoding="utf-8")
-        with _uninterrupted():
+        with uninterrupted():
             _swap(folder, out.absolute())
 
 
@@ -129,7 +129,7 @@ def _swap(folder: Path, out: Path) -> None:
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Hold Ctrl-C back for the moment between two renames."""
     before: set[Any] = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:

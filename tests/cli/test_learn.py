@@ -183,8 +183,8 @@ import sys, time, qt
 import research.learning.train as train
 real = train.run_epoch
 def slow(window, config, seed, epoch, tables):
-    if seed == 1:
-        print("SECOND", file=sys.stderr, flush=True)
+    if seed == SLOW_SEED:
+        print("AT WORK", file=sys.stderr, flush=True)
         time.sleep(60)
     return real(window, config, seed, epoch, tables)
 train.run_epoch = slow
@@ -192,16 +192,28 @@ sys.exit(qt.main(sys.argv[1:]))
 """
 
 
-def test_ctrl_c_keeps_the_seeds_that_are_done(config, tmp_path, learned):
-    out = tmp_path / "out"
-    command = [sys.executable, "-c", SLOW, "learn", str(config), *map(str, QUICK), "--out", str(out)]
+def interrupted(config: Path, out: Path, seed: int) -> str:
+    """What `qt learn` says when Ctrl-C comes while a seed is at work."""
+    program = SLOW.replace("SLOW_SEED", str(seed))
+    command = [sys.executable, "-c", program, "learn", str(config), *map(str, QUICK), "--out", str(out)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert any(line.strip() == "SECOND" for line in process.stderr)
+        assert any(line.strip() == "AT WORK" for line in process.stderr)
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
         assert process.wait(timeout=60) == 130
+    return rest
+
+
+def test_ctrl_c_before_a_seed_is_done_leaves_nothing(config, tmp_path):
+    assert interrupted(config, tmp_path / "out", 0) == "interrupted; nothing was written\n"
+    assert files_under(tmp_path) == ["c.yaml"]
+
+
+def test_ctrl_c_keeps_the_seeds_that_are_done(config, tmp_path, learned):
+    out = tmp_path / "out"
+    rest = interrupted(config, out, 1)
     assert f"interrupted; 1 of 2 seeds are kept in {out}, the same command goes on from there" in rest
     assert files_under(out) == [".qt-learn", "seed_0/run.json", "seed_0/tables.json"]
     assert (out / "seed_0" / "tables.json").read_bytes() == (learned / "seed_0" / "tables.json").read_bytes()
