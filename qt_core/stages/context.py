@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core._jit import inner, rare, stay_apart
+from qt_core._jit import inner
 from qt_core.codes import (
     CTX_ADX,
     CTX_ATR_PCTILE,
@@ -67,10 +67,9 @@ def market_regime(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out:
     tally(out, T_LIQUIDITY, fund.market_liquidity)
 
 
-@rare
+@inner
 def refresh_universe(p: Any, state: Any, rows: Any, t: int, now_ms: int, out: Any) -> None:
     """Module 11's tiers, once a day: MAIN, the most traded, the others. Rank = how many trade more (names break ties)."""
-    stay_apart()
     fund = state.fund[0]
     if p.universe.mode == OFF or not due(now_ms, fund.universe_last_ms, DAY_MS):
         return
@@ -101,12 +100,11 @@ def mean_last(state: Any, k: int, n: int, window: int) -> float:
     return total / (n - first)
 
 
-@rare
+@inner
 def policy_step(p: Any, state: Any, now_ms: int, out: Any) -> None:
     """MSC's policy row: statistics of strategies and account -> mode, limits, allowed strategies. A row that came from
     outside stays until the next one.
     """
-    stay_apart()
     fund = state.fund[0]
     m = p.msc
     if m.mode == OFF or not due(now_ms, fund.policy_last_ms, m.interval_ms):

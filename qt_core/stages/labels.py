@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qt_core._jit import inner, rare, stay_apart
+from qt_core._jit import inner
 from qt_core.codes import (
     BIASED,
     CTX_ATR_PCT,
@@ -105,10 +105,9 @@ def refresh_label_watch(state: Any, i: int) -> None:
     w.expire_ms = expire
 
 
-@rare
+@inner
 def _resolve_symbol(p: Any, state: Any, bars: Any, f: int, i: int, now_ms: int) -> None:
     """Try every label of a symbol; the others move up, in order."""
-    stay_apart()
     w = state.watch[i]
     kept = 0
     today = supervisor.slot(now_ms // DAY_MS)
@@ -122,10 +121,9 @@ def _resolve_symbol(p: Any, state: Any, bars: Any, f: int, i: int, now_ms: int) 
     refresh_label_watch(state, i)
 
 
-@rare
+@inner
 def roll_buckets(p: Any, state: Any, now_ms: int) -> None:
     """A new UTC day: clear its slot, take the day that leaves off the cells, sum the windows anew."""
-    stay_apart()
     fund = state.fund[0]
     today = now_ms // DAY_MS
     if today == fund.bucket_day:
@@ -262,10 +260,9 @@ def note_predictions(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i
         _add_label(p, state, i, -1, close, d, now_ms, bars.decision_ms, (s0, s1, s2, s3), out)
 
 
-@rare
+@inner
 def _calibrate(p: Any, state: Any, now_ms: int) -> None:
     """Calibration of the models with enough new outcomes, and of all once a day."""
-    stay_apart()
     fund = state.fund[0]
     daily = now_ms - fund.calibration_last_ms >= DAY_MS
     if daily:
