@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     CTX_ADX,
     CTX_ATR_PCTILE,
@@ -67,9 +67,10 @@ def market_regime(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out:
     tally(out, T_LIQUIDITY, fund.market_liquidity)
 
 
-@inner
+@rare
 def refresh_universe(p: Any, state: Any, rows: Any, t: int, now_ms: int, out: Any) -> None:
     """Module 11's tiers, once a day: MAIN, the most traded, the others. Rank = how many trade more (names break ties)."""
+    stay_apart()
     fund = state.fund[0]
     if p.universe.mode == OFF or not due(now_ms, fund.universe_last_ms, DAY_MS):
         return

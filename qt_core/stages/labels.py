@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     BIASED,
     CTX_ATR_PCT,
@@ -260,9 +260,10 @@ def note_predictions(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i
         _add_label(p, state, i, -1, close, d, now_ms, bars.decision_ms, (s0, s1, s2, s3), out)
 
 
-@inner
+@rare
 def _calibrate(p: Any, state: Any, now_ms: int) -> None:
     """Calibration of the models with enough new outcomes, and of all once a day."""
+    stay_apart()
     fund = state.fund[0]
     daily = now_ms - fund.calibration_last_ms >= DAY_MS
     if daily:

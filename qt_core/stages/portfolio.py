@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import (
     CORRELATED,
     ENFORCED,
@@ -85,9 +85,10 @@ def book(state: Any, sector: int, n_correlated: int) -> portfolio_balancer.Book:
     return portfolio_balancer.Book(fund.equity_usd, used, gross, n_long, n_short, sector_margin, n_correlated)
 
 
-@inner
+@rare
 def _trim_correlated(p: Any, state: Any, rows: Any, t: int, now_ms: int, out: Any) -> int:
     """Close the weakest position of a same-side group that has grown too correlated."""
+    stay_apart()
     fund = state.fund[0]
     today = now_ms // DAY_MS
     if today == fund.correlation_seen and fund.correlation_trades == fund.trade_seq:
@@ -133,9 +134,10 @@ def _trim_sectors(p: Any, state: Any, now_ms: int, out: Any) -> int:
     return said
 
 
-@inner
+@rare
 def _rebalance(p: Any, state: Any, now_ms: int, out: Any) -> int:
     """Cut the largest position of a side that outweighs the other too far."""
+    stay_apart()
     fund = state.fund[0]
     longs, shorts = 0.0, 0.0
     for k in range(fund.n_open):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import MARKET, OP_AMEND, OP_CANCEL, OP_NEW, STOP, TAG_SL, TAG_TP, TAKE_PROFIT
 from qt_core.numerics import floor_step
 from qt_core.position import dynamic_tpsl
@@ -39,16 +39,18 @@ def protect(state: Any, s: Any, e: Any, out: Any) -> None:
     s.tp_seq = r.seq
 
 
-@inner
+@rare
 def place_stop(state: Any, s: Any, symbol: int, now_ms: int, out: Any) -> None:
     """A new stop over the whole position at the price in force."""
+    stay_apart()
     r = request(state, out, now_ms, OP_NEW, symbol, 0, STOP, -s.side, TAG_SL, abs(s.qty), s.sl_price)
     s.sl_seq = r.seq
 
 
-@inner
+@rare
 def place_target(state: Any, s: Any, symbol: int, now_ms: int, out: Any) -> None:
     """A new target over its part at the price in force."""
+    stay_apart()
     r = request(state, out, now_ms, OP_NEW, symbol, 0, TAKE_PROFIT, -s.side, TAG_TP, target_qty(s), s.tp_price)
     s.tp_seq = r.seq
 
@@ -62,9 +64,10 @@ def protect_again(state: Any, s: Any, e: Any, out: Any) -> None:
         place_target(state, s, e.symbol, e.time_ms, out)
 
 
-@inner
+@rare
 def cover_rest(state: Any, s: Any, symbol: int, now_ms: int, out: Any) -> None:
     """The size has changed by a rung, a scale-in or our own reduction: stop and target follow it; prices stay."""
+    stay_apart()
     side, size = -s.side, abs(s.qty)
     if s.sl_seq != 0:
         request(state, out, now_ms, OP_AMEND, symbol, s.sl_seq, STOP, side, TAG_SL, size, s.sl_price)
