@@ -36,7 +36,8 @@ from qt_core.position import amplification
 from qt_core.records import JE_LADDER, JE_LET_RUN, JE_SCALE_IN
 from qt_core.risk import portfolio_balancer, risk_os, safety_governor
 from qt_core.stages.account import round_trip_cost
-from qt_core.stages.entries import account_view, govern, reserve
+from qt_core.stages.asking import account_view
+from qt_core.stages.entries import govern, reserve
 from qt_core.stages.journal import count, log_change, log_event, request, tally
 from qt_core.stages.portfolio import book, neighbours
 from qt_core.stages.protection import cover_rest

@@ -8,22 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from qt_core._jit import inner, rare, stay_apart
+from qt_core._jit import inner
 from qt_core.codes import (
-    BIASED,
     CTX_ATR_PCT,
     CTX_ATR_PCTILE,
-    ENFORCED,
     LABEL_SLOTS,
     M_SUPERVISOR,
-    MODEL_DISABLED,
     OFF,
     OK,
     PX_CLOSE,
     PX_HIGH,
     PX_LOW,
     TPSL_NONE,
-    UNRELIABLE,
 )
 from qt_core.context import regime
 from qt_core.numerics import is_finite
@@ -42,10 +38,9 @@ from qt_core.records import (
     CELL_N,
     CELLS,
     DAYS,
-    JE_SUPERVISOR,
 )
 from qt_core.signal import supervisor, trading_engine
-from qt_core.stages.journal import count, log_change
+from qt_core.stages.journal import count
 from qt_core.state import LABELS
 
 DAY_MS = 86_400_000
@@ -258,71 +253,3 @@ def note_predictions(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, i
         _add_label(p, state, i, 1, close, d, now_ms, bars.decision_ms, (b0, b1, b2, b3), out)
     if s0 + s1 + s2 + s3 > 0.0:
         _add_label(p, state, i, -1, close, d, now_ms, bars.decision_ms, (s0, s1, s2, s3), out)
-
-
-@rare
-def _calibrate(p: Any, state: Any, now_ms: int) -> None:
-    """Calibration of the models with enough new outcomes, and of all once a day."""
-    stay_apart()
-    fund = state.fund[0]
-    daily = now_ms - fund.calibration_last_ms >= DAY_MS
-    if daily:
-        fund.calibration_last_ms = now_ms
-    for m in range(4):
-        if state.memory[0].fresh[m] >= p.chain.calibration_refresh or (daily and state.memory[0].fresh[m] > 0):
-            error = supervisor.ece(
-                p.supervisor, state.memory[0].cell_n, state.memory[0].cell_hits, state.memory[0].cell_conf, m
-            )
-            state.memory[0].calibration[m] = supervisor.calibration(p.supervisor, error)
-            state.memory[0].fresh[m] = 0
-
-
-@inner
-def _judge(p: Any, state: Any, m: int, now_ms: int, out: Any) -> int:
-    """Judge one model; 1 where it is not reliable."""
-    x = state.memory[0].totals
-    d = state.memory[0].buckets[state.fund[0].bucket_slot]
-    v = supervisor.judge(
-        p.supervisor,
-        int(x[LONG_WINDOW, m, B_N] + d[m, B_N]),
-        int(x[LONG_WINDOW, m, B_WINS] + d[m, B_WINS]),
-        x[LONG_WINDOW, m, B_SUM_R] + d[m, B_SUM_R],
-        state.memory[0].calibration[m],
-        int(x[LONG_WINDOW, m, B_LONG] + d[m, B_LONG]),
-        int(x[LONG_WINDOW, m, B_SHORT] + d[m, B_SHORT]),
-        int(x[LONG_WINDOW, m, B_HOLD] + d[m, B_HOLD]),
-        int(x[RECENT_WINDOW, m, B_N] + d[m, B_N]),
-        int(x[RECENT_WINDOW, m, B_WINS] + d[m, B_WINS]),
-        x[RECENT_WINDOW, m, B_SUM_R] + d[m, B_SUM_R],
-    )
-    if v.disable != 0:
-        count(out, M_SUPERVISOR, MODEL_DISABLED)
-    if v.reliable == 0:
-        count(out, M_SUPERVISOR, UNRELIABLE)
-    if v.biased != 0:
-        count(out, M_SUPERVISOR, BIASED)
-    if v.factor != state.memory[0].factors[m]:
-        log_change(out, now_ms, 0, JE_SUPERVISOR, UNRELIABLE, 0, v.factor, state.memory[0].factors[m], m)
-    state.memory[0].factors[m] = v.factor
-    return 1 - v.reliable
-
-
-@inner
-def supervise(p: Any, state: Any, now_ms: int, out: Any) -> None:
-    """Every 30 minutes: judge the models; where ENFORCED, weigh them by their factors."""
-    fund = state.fund[0]
-    q = p.supervisor
-    if q.mode == OFF or not supervisor.due(q, now_ms, fund.supervisor_last_ms):
-        return
-    fund.supervisor_last_ms = now_ms
-    _calibrate(p, state, now_ms)
-    unreliable = 0
-    for m in range(4):
-        unreliable += _judge(p, state, m, now_ms, out)
-    fund.unreliable = unreliable
-    if q.mode == ENFORCED:
-        w = supervisor.weights(q, state.memory[0].base_weights, state.memory[0].factors)
-        state.weights[0] = w.xgb
-        state.weights[1] = w.lgbm
-        state.weights[2] = w.nhits
-        state.weights[3] = w.patchtst
