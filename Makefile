@@ -41,8 +41,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@torch="$$(grep -E '^torch==' constraints.txt)"; \
 	echo "== [2/3] installing $$torch, before anything else could choose another build"; \
 	$(PIP_INSTALL) $(TORCH_PIP_ARGS) "$$torch"
-	@echo "== [3/3] installing quantum-trader (editable) with extras dev and peers, versions from constraints.txt"
-	@$(PIP_INSTALL) -e '.[dev,peers]'
+	@echo "== [3/3] installing quantum-trader (editable) with extras dev, peers and models, versions from constraints.txt"
+	@$(PIP_INSTALL) -e '.[dev,peers,models]'
 	@touch $@
 
 demo: venv ## A short backtest on a simulated market; needs no data

@@ -28,7 +28,7 @@ from numba.np.arrayobj import make_array
 F = TypeVar("F", bound=Callable[..., Any])
 
 _KEEP_FOLDERS = 6
-WITHOUT_KERNELS = ("explain", "io")  # no kernel imports them: an edit there changes no machine code
+WITHOUT_KERNELS = ("agents", "explain", "io")  # no kernel imports them: an edit there changes no machine code
 INTERPRETED = bool(_numba_config.DISABLE_JIT)
 
 

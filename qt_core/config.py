@@ -13,8 +13,8 @@ from qt_core.codes import ENFORCED
 from qt_core.config_checks import known, policy_table, symbol_lists, value_of
 from qt_core.errors import ConfigError
 from qt_core.faults import Fault, read_faults
-from qt_core.sections import DATA_KEYS as DATA_KEYS  # noqa: PLC0414  re-exported
 from qt_core.sections import (
+    BESIDE,
     DEFAULT_MAIN,
     GROUPS,
     LEARNING_KEYS,
@@ -26,6 +26,7 @@ from qt_core.sections import (
     SYMBOL_KEYS,
     TOP_KEYS,
 )
+from qt_core.sections import DATA_KEYS as DATA_KEYS  # noqa: PLC0414  re-exported
 from qt_core.sections import DERIVED as DERIVED  # noqa: PLC0414
 from qt_core.sections import PROFILES as PROFILES  # noqa: PLC0414
 from qt_core.sections import SECTIONS as SECTIONS  # noqa: PLC0414
@@ -43,6 +44,7 @@ class Config:
     signals: Mapping[str, Any] = field(default_factory=dict)
     symbols: Mapping[str, Any] = field(default_factory=dict)
     learning: Mapping[str, Any] = field(default_factory=dict)
+    models: Mapping[str, Any] = field(default_factory=dict)
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = "<dict>"
     faults: tuple[Fault, ...] = ()
@@ -90,8 +92,7 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Plain dict that ``load_config`` takes back."""
         out: dict[str, Any] = {"profile": self.profile, "seed": self.seed}
-        beside = {"data": self.data, "signals": self.signals, "symbols": self.symbols, "learning": self.learning}
-        out.update({k: dict(v) for k, v in beside.items() if v})
+        out.update({k: dict(getattr(self, k)) for k in BESIDE if getattr(self, k)})
         out.update({k: dict(v) for k, v in self.sections.items() if v})
         if self.faults:
             out["faults"] = [dict(fault.entry) for fault in self.faults]
@@ -214,9 +215,7 @@ def _from_mapping(raw: Mapping[str, Any], source: str, lines: Sequence[int] = ()
     for name in TOP_KEYS[2:]:
         if name != "faults" and raw.get(name) is not None and not isinstance(raw[name], Mapping):
             raise ConfigError(f"{source}: {name}: expected keys and values, got {raw[name]!r}")
-    data, signals, symbols, learning = (
-        dict(raw.get(name) or {}) for name in ("data", "signals", "symbols", "learning")
-    )
+    data, signals, symbols, learning, models = (dict(raw.get(name) or {}) for name in BESIDE)
     _check_data(data, source)
     known(signals, SIGNAL_KEYS, source, "signals.")
     known(symbols, SYMBOL_KEYS, source, "symbols.")
@@ -232,7 +231,7 @@ def _from_mapping(raw: Mapping[str, Any], source: str, lines: Sequence[int] = ()
         raise ConfigError(f"{source}: seed: {seed!r}; expected a whole number from 0 to 9223372036854775807")
     sections = _switched(raw, source)
     faults = read_faults(raw.get("faults"), source, lines)
-    config = Config(profile, seed, data, signals, symbols, learning, sections, source, faults)
+    config = Config(profile, seed, data, signals, symbols, learning, models, sections, source, faults)
     _check_sections(config)
     return config
 

@@ -1,7 +1,7 @@
 """The twenty-four modules of SPEC and their supports: number, file, what they are, default mode, cadence, version.
 
-One list, so that reports, docs and the contract tests name the same things. A module whose ``file`` is empty has not been
-built yet; the chain runs it as OFF, with the neutral output SPEC section 1 ("Modes") gives.
+One list, so that reports, docs and the contract tests name the same things. The four models are no kernels: they speak to
+the chain through the tape, in backtests, or through live inference.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,9 @@ class Module:
     number: int
     name: str
     kind: str  # "rule", "learned", or "model" (a fitted predictor)
-    mode: int  # default mode in SPEC; the chain runs it as OFF while ``file`` is empty
+    mode: int  # default mode in SPEC
     cadence_ms: int
-    file: str  # dotted path below qt_core, "" = not built yet
-
-    @property
-    def built(self) -> bool:
-        """True where the module's file exists."""
-        return bool(self.file)
+    file: str  # dotted path below qt_core
 
     def load(self) -> ModuleType:
         """Import the module's file."""
@@ -35,16 +30,16 @@ class Module:
 
     @property
     def version(self) -> int:
-        """``VERSION`` of the file, 0 where not built."""
-        return int(self.load().VERSION) if self.built else 0
+        """``VERSION`` of the file."""
+        return int(self.load().VERSION)
 
 
 MODULES: tuple[Module, ...] = (
     Module(1, "trading_engine", "rule", ENFORCED, EVERY_BAR, "signal.trading_engine"),
-    Module(2, "xgboost", "model", ENFORCED, EVERY_BAR, ""),
-    Module(3, "lightgbm", "model", ENFORCED, EVERY_BAR, ""),
-    Module(4, "nhits", "model", ENFORCED, EVERY_BAR, ""),
-    Module(5, "patchtst", "model", ENFORCED, EVERY_BAR, ""),
+    Module(2, "xgboost", "model", ENFORCED, EVERY_BAR, "agents.xgb"),
+    Module(3, "lightgbm", "model", ENFORCED, EVERY_BAR, "agents.lgbm"),
+    Module(4, "nhits", "model", ENFORCED, EVERY_BAR, "agents.nhits"),
+    Module(5, "patchtst", "model", ENFORCED, EVERY_BAR, "agents.patchtst"),
     Module(6, "ensemble", "rule", ENFORCED, EVERY_BAR, "signal.ensemble"),
     Module(7, "hedgefund_os", "rule", ENFORCED, 60_000, "context.hedgefund_os"),
     Module(8, "portfolio_balancer", "rule", ENFORCED, 300_000, "risk.portfolio_balancer"),

@@ -72,10 +72,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 DATA_KEYS = ("folder", "root", "symbols", "timeframe", "start", "end", "detail", "missing_bracket", "simulated")
 SIMULATED_KEYS = ("n_symbols", "n_bars", "seed")
-SIGNAL_KEYS = ("source", "rules", "random")
+SIGNAL_KEYS = ("source", "rules", "random", "tape")
 SYMBOL_KEYS = ("main", "deny", "sectors")
 LEARNING_KEYS = ("tables",)
 # beside numbers: tables and lists that go into State
 SPECIAL = {"orchestrator": ("table",)}
-TOP_KEYS = ("profile", "seed", "data", "signals", "symbols", "learning", "modules", *SECTIONS, "faults")
+BESIDE = ("data", "signals", "symbols", "learning", "models")  # models is checked by who trains them
+TOP_KEYS = ("profile", "seed", *BESIDE, "modules", *SECTIONS, "faults")
 DEFAULT_MAIN = ("BTCUSDT", "ETHUSDT")

@@ -1,10 +1,11 @@
-"""The signals a configuration asks for: the four rules, or random sides as a control that no skill can explain.
+"""The signals a configuration asks for: a tape of models, the four rules, or random sides: a control no skill explains.
 
 ``signals.source: random`` is for control runs only. Its sides are drawn, so whatever a chain earns or loses on them is the
 chain's doing: costs, exits, sizes and limits, never the forecast.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +18,10 @@ from qt_core.market import Market
 from qt_core.rng import name_hash
 from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import BUY, HOLD, N_CLASSES, N_MODELS, SELL, SignalTape
-from research.cli.inputs import rule_params
+from research.cli.inputs import path_beside, rule_params
+from research.training.tape_file import read_tape
 
-SOURCES = ("rules", "random")
+SOURCES = ("rules", "random", "tape")
 LEAST_CONFIDENCE = 0.34  # above a third the drawn side is the largest of the three classes
 PURPOSES = (0xC0_01, 0xC0_02, 0xC0_03)  # of the three draws: does it act, which side, how sure
 
@@ -52,13 +54,33 @@ def signal_source(config: Config, shift: int = 0) -> Build:
     """
     where, source = config.source, config.signals.get("source", "rules")
     if source not in SOURCES:
-        raise ConfigError(f"{where}: signals.source: {source!r}; expected {' or '.join(SOURCES)} (no models exist yet)")
+        raise ConfigError(f"{where}: signals.source: {source!r}; expected {', '.join(SOURCES[:-1])} or {SOURCES[-1]}")
+    if source == "tape":
+        path = tape_path(config)
+        return lambda market, _context: read_tape(path, market)
     if source == "random":
         drawn = random_params(config)
         drawn = drawn._replace(seed=drawn.seed + shift)
         return lambda market, _context: random_tape(market, drawn)
     rules = rule_params(config)
     return lambda market, context: rule_tape(market, context, rules)
+
+
+def tape_path(config: Config) -> Path:
+    """The file that ``signals.tape`` names, beside the configuration or where ``qt`` is called.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing from the section or there is no such file.
+    """
+    where, given = config.source, config.signals.get("tape")
+    if not isinstance(given, str) or not given:
+        raise ConfigError(f"{where}: signals.tape: {given!r}; expected the path of a file written by qt tape")
+    path = path_beside(given, "signals.tape", where)
+    if not path.is_file():
+        raise ConfigError(f"{where}: signals.tape: {given}: no such file; expected one written by qt tape")
+    return path
 
 
 def is_random(config: Config) -> bool:

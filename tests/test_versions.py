@@ -54,7 +54,9 @@ def test_every_dependency_has_an_exact_version(requirement):
 def test_environment_pins_what_make_installs():
     pip = next(entry["pip"] for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict))
     environment = pins([line for line in pip if not line.startswith("-")])
-    wanted = [name_of(r) for r in PROJECT["dependencies"] + EXTRAS["dev"] + EXTRAS["peers"]] + ["torch"]
+    wanted = [name_of(r) for r in PROJECT["dependencies"] + EXTRAS["dev"] + EXTRAS["peers"] + EXTRAS["models"]] + [
+        "torch"
+    ]
     assert environment == {name: CONSTRAINTS[name] for name in wanted}
     assert "-c constraints.txt" in pip
     assert "-e ." in pip

@@ -81,7 +81,7 @@ def _what(module: int, reason: int, params: Any) -> str:
 
 
 def section_of(module: Module) -> str:
-    """Section of the configuration that holds a module's parameters; empty where the module is not built."""
+    """Section of the configuration that holds a module's parameters; empty where it has none, as the models."""
     home = f"qt_core.{module.file}"
     return next((name for name, (cls, _, _) in SECTIONS.items() if module.file and cls.__module__ == home), "")
 

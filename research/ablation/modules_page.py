@@ -19,8 +19,8 @@ HEAD = (
 
 
 def section_of(module: Module) -> str:
-    """Name of the configuration section that fills the module's Params; "" where it is not built."""
-    if not module.built:
+    """Name of the configuration section that fills the module's Params; "" for the four models."""
+    if module.kind == "model":
         return ""
     params = module.load().Params
     return next(name for name, (cls, _, _) in SECTIONS.items() if cls is params)
@@ -54,7 +54,7 @@ def table() -> str:
     for module in (*MODULES, *SUPPORTS):
         section = section_of(module)
         number = str(module.number) if module.number else "-"
-        file = f"`{module.file.replace('.', '/')}.py`" if module.built else "not yet"
+        file = f"`{module.file.replace('.', '/')}.py`"
         cells = [number, module.name, f"`{section}`" if section else "", file, module.kind, MODE_NAMES[module.mode]]
         cells.append(cadence(module))
         cells += [worth(rows, section) if section else "" for rows in columns]

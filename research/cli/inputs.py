@@ -108,9 +108,14 @@ def load_config_tables(config: "Config") -> "TableFile | None":
     given = config.learning.get("tables")
     if given is None:
         return None
-    path = Path(_expand(given, "learning.tables", config.source)).expanduser()
-    beside = Path(config.source).parent / path
-    return read_tables(beside if not path.is_absolute() and beside.is_file() else path, config.params())
+    return read_tables(path_beside(given, "learning.tables", config.source), config.params())
+
+
+def path_beside(given: str, key: str, where: str) -> Path:
+    """A file named in a configuration, variables filled in: beside the configuration, else from where ``qt`` is called."""
+    path = Path(_expand(given, key, where)).expanduser()
+    beside = Path(where).parent / path
+    return beside if not path.is_absolute() and beside.is_file() else path
 
 
 def _symbols(value: Any, where: str) -> "list[str] | None":

@@ -39,7 +39,7 @@ from qt_core.state import memory_of
 CODES = {"emergency_stop": M_ESS, "msc_policy": M_MSC}  # as counters name the supports
 FIRST_MODEL = 2  # number of the first of the four
 HOUR_MS = 3_600_000.0
-NOT_BUILT = "not built"
+NOT_USED, USED = "not used", "in the tape"  # a model, by the source of the signals
 ALWAYS = "always"  # a part without a mode
 
 
@@ -69,9 +69,9 @@ def _name(module: Module) -> str:
 
 
 def _mode(result: Result, module: Module) -> str:
+    if module.kind == "model":
+        return USED if result.config.signals.get("source") == "tape" else NOT_USED
     section = section_of(module)
-    if not section:
-        return NOT_BUILT
     mode = getattr(getattr(result.config.params(), section), "mode", None)
     return ALWAYS if mode is None else MODE_NAMES[mode]
 

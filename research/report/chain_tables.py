@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from qt_core.codes import MODE_NAMES
-from research.report.chain import ALWAYS, NOT_BUILT
+from research.report.chain import ALWAYS, NOT_USED, USED
 
-MODES = (*reversed(MODE_NAMES), ALWAYS, NOT_BUILT)  # what binds most first
+MODES = (USED, *reversed(MODE_NAMES), ALWAYS, NOT_USED)  # what binds most first
 TOP = 8  # rows of a table of refusals or notes
 
 

@@ -14,6 +14,7 @@ from research.report import page_chain
 from research.report import page_parts as parts
 from research.report.monthly import monthly_returns
 from research.report.page_data import deflate, page_data, thinning_notes
+from research.report.summary import unused
 from research.report.tables import count
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
@@ -54,7 +55,7 @@ def report_page(result: Result, market: Market, summary: dict[str, Any]) -> str:
         "modules": page_chain.modules(s),
         "band": parts.band(s) + parts.faults(s),
         "symbols": parts.symbols(s),
-        "notes": parts.notes([*s["notes"], *thinned, f"not built yet, neutral output: {', '.join(s['modules_off'])}"]),
+        "notes": parts.notes([*s["notes"], *thinned, *unused(s)]),
         "config": escape(yaml.safe_dump(s["config"], sort_keys=False)),
         "footer": escape(_footer(s)),
     }

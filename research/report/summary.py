@@ -10,12 +10,12 @@ from qt_core import __version__
 from qt_core.engine.result import Result
 from qt_core.market import utc_text
 from qt_core.metrics import daily_returns, trade_figures
-from qt_core.registry import MODULES, SUPPORTS
 from research.report import chain
 from research.report.interval import sharpe_interval
 
 FORMAT = "qt-run/2"
 RULES_NOTE = "Signals: four rules with fixed thresholds. Nothing in them is learned."
+TAPE_NOTE = "Signals: models trained before the bars they speak on; docs/models.md."
 RANDOM_NOTE = "CONTROL: the signals are random sides. Nothing here is a forecast, and none of it can be skill."
 LEARNS_NOTE = " {names} learn{s} from the trades of this run."
 BAND_FIGURES = (
@@ -76,7 +76,7 @@ def summarise(
         "tallies": result.tallies(),
         "models": list(result.models),
         "per_symbol": per_symbol(result),
-        "modules_off": [f"{m.number} {m.name}" if m.number else m.name for m in (*MODULES, *SUPPORTS) if not m.built],
+        "modules_off": [m["name"] for m in chain.modules(result) if m["mode"] == chain.NOT_USED],
         "signals_note": signals_note(result),
         "verdict": verdict(result, interval.low, interval.high),
         "seconds": dict(seconds or {}),
@@ -91,10 +91,16 @@ def summarise(
 def signals_note(result: Result) -> str:
     """What made the signals, and what learns while the run goes on."""
     names = chain.learns(result)
-    signals = RANDOM_NOTE if result.config.signals.get("source") == "random" else RULES_NOTE
+    signals = {"random": RANDOM_NOTE, "tape": TAPE_NOTE}.get(str(result.config.signals.get("source")), RULES_NOTE)
     if not names:
         return signals
     return signals + LEARNS_NOTE.format(names=" and ".join(names), s="s" if len(names) == 1 else "")
+
+
+def unused(summary: dict[str, Any]) -> list[str]:
+    """A line on the models that had no say, if any."""
+    off = summary["modules_off"]
+    return [f"without a say in these signals: {', '.join(off)}"] if off else []
 
 
 def _returns(result: Result) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from research.report import chain_tables
 from research.report.chain_tables import grid, side_by_side
+from research.report.summary import unused
 
 COST_LABELS = {
     "price_pnl": "price profit",
@@ -214,7 +215,7 @@ def _symbols(s: dict[str, Any]) -> RenderableType:
 def _footer(s: dict[str, Any]) -> RenderableType:
     lines = [Text("Notes", style="bold")]
     lines += [Text(f"- {note}") for note in s["notes"]]
-    lines.append(Text(f"- not built yet, neutral output: {', '.join(s['modules_off'])}"))
+    lines += [Text(f"- {note}") for note in unused(s)]
     took = " · ".join(f"{k} {v:.2f} s" for k, v in s["seconds"].items())
     speed = f" · {s['symbol_bars_per_s'] / 1e6:.1f} M symbol-bars/s" if s["symbol_bars_per_s"] else ""
     return Group(*[Padding(line, 0) for line in lines], Text(took + speed, style="dim"))

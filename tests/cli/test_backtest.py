@@ -200,7 +200,7 @@ def test_majors_on_real_candles(call, shared_data, monkeypatch):
     assert min(r["trades"] for r in document["strategies"]) > 0
     assert document["learning"]["sizer"]["updates"] + document["learning"]["sizer"]["not_learned"] == m["trades"]
     assert document["ladder"]["rung_1"] > 0
-    assert {row["mode"] for row in document["modules"]} == {"enforced", "advisory", "observe", "always", "not built"}
+    assert {row["mode"] for row in document["modules"]} == {"enforced", "advisory", "observe", "always", "not used"}
     assert all(m[k] != 0.0 for k in ("fees_usd", "funding_usd", "slippage_usd"))
     assert sum(v for k, v in document["costs"].items() if k != "change_of_equity") == pytest.approx(
         document["costs"]["change_of_equity"], abs=1e-5

@@ -165,7 +165,7 @@ def test_learning_counts_explored_choices_and_updates(full, summary):
 
 def test_modules_say_their_modes(summary):
     modes = {m["number"] or m["name"]: m["mode"] for m in summary["modules"]}
-    assert modes[2] == modes[5] == "not built"
+    assert modes[2] == modes[5] == "not used"
     assert modes[12] == modes[20] == modes[24] == modes["emergency stop"] == "enforced"
     assert modes["regime"] == "always"
     assert len(modes) == 27
@@ -188,7 +188,7 @@ def test_the_terminal_says_it_all(summary):
     for part in ("Refusals", "Notes of the modules", "Strategies", "Emergency stop", "hours latched", "rung 1 fired"):
         assert part in text
     assert "- enforced: trading engine (1)" in text
-    assert "- not built: XGBoost (2), LightGBM (3), N-HiTS (4), PatchTST (5)" in text
+    assert "- not used: XGBoost (2), LightGBM (3), N-HiTS (4), PatchTST (5)" in text
     assert "sizer (19) and meta-strategy (21) learn from the trades of this run" in " ".join(text.split())
     assert max(len(line) for line in text.splitlines()) <= 110
 

@@ -211,7 +211,7 @@ def module_pairs() -> set[tuple[int, str]]:
     pairs = set()
     for m in (*MODULES, *SUPPORTS):
         path = ROOT / (m.file.replace(".", "/") + ".py")
-        if m.built and (m.number or m.name in number):
+        if m.kind != "model" and (m.number or m.name in number):
             pairs |= {(m.number or number[m.name], name) for name in names_in(path)}
     return pairs
 

@@ -81,7 +81,7 @@ def test_the_configuration_says_which_signals(market):
 
 
 BAD = {
-    "source": ({"source": "models"}, "signals.source: 'models'; expected rules or random"),
+    "source": ({"source": "models"}, "signals.source: 'models'; expected rules, random or tape"),
     "not a mapping": ({"source": "random", "random": 3}, "signals.random: 3; expected keys and values"),
     "unknown key": (
         {"source": "random", "random": {"rates": 0.1}},

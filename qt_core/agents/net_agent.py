@@ -1,0 +1,229 @@
+"""What N-HiTS and PatchTST share: windows in stop distances, the training loop, prediction in fixed chunks, files.
+
+The networks are neuralforecast's while they learn and ``networks`` when they predict. One thread everywhere.
+"""
+
+import contextlib
+import copy
+import itertools
+import random
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qt_core.agents.base import BaseAgent, Curve, Samples
+from qt_core.agents.heads import HEADS, Head
+from qt_core.agents.panel import Float32Array, Panel, Rows
+from qt_core.market import BoolArray, FloatArray
+
+CHUNK = 32  # rows of one forward pass, padded: a row's result then does not depend on how many stand beside it
+CLIP = 10.0  # largest return shown, stop distances
+STOP_ROWS = 4096  # of the early-stopping span, evenly spaced: enough for a loss to the third digit
+LAG_GROUPS = 12  # of the importance plot
+FILE = "weights.safetensors"
+CHOICES = {"head": ("classes", "student"), "device": ("auto", "cpu")}
+
+
+class NetAgent(BaseAgent):
+    """A network over the last ``window`` log returns of a symbol, the same for all symbols."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        self.head: Head = HEADS[params.head]()
+        self.network: Any = None
+        self.lag_share: dict[str, float] = {}
+
+    @property
+    def warmup(self) -> int:
+        return int(self.params.window)
+
+    def ready(self, panel: Panel) -> BoolArray:
+        """A window without a hole; features are not looked at."""
+        return panel.unbroken(self.warmup)
+
+    @abstractmethod
+    def _trainable(self, seed: int) -> Any:
+        """The library's network, freshly initialised."""
+
+    @abstractmethod
+    def _plain(self) -> Any:
+        """The network of ``networks`` of the same shape."""
+
+    def _fit(self, panel: Panel, train: Samples, stop: Samples, seed: int) -> Curve:
+        with _isolated(seed):
+            return self._learn(panel, train, stop, seed)
+
+    def _learn(self, panel: Panel, train: Samples, stop: Samples, seed: int) -> Curve:
+        import torch
+
+        p = self.params
+        device = "cuda" if p.device == "auto" and torch.cuda.is_available() else "cpu"
+        network = self._trainable(seed).to(device)
+        optimiser = torch.optim.AdamW(network.parameters(), lr=p.learning_rate, weight_decay=p.weight_decay)
+        plan = torch.optim.lr_scheduler.MultiStepLR(optimiser, [p.steps // 2, p.steps * 3 // 4], 0.5)
+        watch = stop.take(
+            np.unique(np.linspace(0, len(stop.label) - 1, min(STOP_ROWS, len(stop.label))).astype(np.int64))
+        )
+        draw = np.random.Generator(np.random.PCG64(seed))
+        curve, best, kept, stale, seen = Curve(), np.inf, None, 0, 0.0
+        for step in range(1, p.steps + 1):
+            batch = train.take(draw.integers(0, len(train.label), p.batch))
+            network.train()
+            optimiser.zero_grad()
+            loss, shown = self._losses(network, panel, batch, device)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            plan.step()
+            seen += float(shown.detach())
+            if step % p.check_steps and step != p.steps:
+                continue
+            network.eval()
+            with torch.no_grad():
+                at_stop = float(self._losses(network, panel, watch, device)[1])
+            curve.step.append(step)
+            curve.train.append(seen / (step - (curve.step[-2] if len(curve.step) > 1 else 0)))
+            curve.stop.append(at_stop)
+            seen, stale = 0.0, stale + 1
+            if at_stop < best:
+                best, kept, stale, curve.best_step = at_stop, copy.deepcopy(network.state_dict()), 0, step
+            if stale >= p.patience:
+                break
+        if kept is None:
+            raise FloatingPointError(f"{self.NAME}: the loss on the early-stopping rows was never a number")
+        self._take({name: value.cpu() for name, value in kept.items()})
+        self.lag_share = self._saliency(panel, watch)
+        return curve
+
+    def _losses(self, network: Any, panel: Panel, samples: Samples, device: str) -> tuple[Any, Any]:
+        """What is learned from, and what early stopping goes by."""
+        import torch
+
+        x = torch.from_numpy(self._inputs(panel, samples.rows)).to(device)
+        batch: dict[str, Any] = {"insample_y": x.unsqueeze(-1), "insample_mask": torch.ones_like(x).unsqueeze(-1)}
+        batch |= {"futr_exog": None, "hist_exog": None, "stat_exog": None}
+        out = network(batch)[:, 0, :]
+        columns = (
+            samples.label.astype(np.int64),
+            samples.weight.astype(np.float32),
+            samples.forward.astype(np.float32),
+        )
+        label, weight, forward = (torch.from_numpy(np.ascontiguousarray(c)).to(device) for c in columns)
+        said = (out, label, weight, forward.clamp(-CLIP, CLIP))
+        return self.head.loss(*said), self.head.monitor(*said)
+
+    def _inputs(self, panel: Panel, rows: Rows) -> Float32Array:
+        """Returns of the window in stop distances of its last row, ``[n, window]``."""
+        x = panel.window(rows, self.warmup) / panel.stop[rows.t, rows.i][:, None]
+        shown: Float32Array = np.clip(x, -CLIP, CLIP, dtype=np.float32)
+        return shown
+
+    def _outputs(self, panel: Panel, rows: Rows) -> Float32Array:
+        """Network outputs ``[n, outputs]``, forward passes of CHUNK rows each."""
+        import torch
+
+        n = len(rows.t)
+        padded = np.zeros((-(-n // CHUNK) * CHUNK, self.warmup), dtype=np.float32)
+        padded[:n] = self._inputs(panel, rows)
+        with _one_thread(), torch.inference_mode():
+            parts = [
+                self.network(torch.from_numpy(padded[k : k + CHUNK])).numpy() for k in range(0, len(padded), CHUNK)
+            ]
+        return np.concatenate(parts)[:n] if parts else np.zeros((0, self.head.outputs), dtype=np.float32)
+
+    def _score(self, panel: Panel, rows: Rows) -> FloatArray:
+        return self.head.score(self._outputs(panel, rows))
+
+    def forecast(self, panel: Panel, rows: Rows) -> Float32Array:
+        """The head's own forecast, brought back from stop distances."""
+        return (self.head.forecast(self._outputs(panel, rows)) * panel.stop[rows.t, rows.i]).astype(np.float32)
+
+    def importance(self) -> dict[str, float]:
+        """Share of the gradient of BUY against SELL by groups of lags, on the early-stopping rows."""
+        return self.lag_share
+
+    def _saliency(self, panel: Panel, samples: Samples) -> dict[str, float]:
+        import torch
+
+        x = torch.from_numpy(self._inputs(panel, samples.rows)).requires_grad_(True)
+        out = self.network(x)
+        (out[:, min(2, self.head.outputs - 1)] - out[:, 0]).sum().backward()
+        assert x.grad is not None
+        share = x.grad.abs().mean(dim=0).double().numpy()[::-1]
+        share = share / (share.sum() or 1.0)
+        edges = np.unique(np.linspace(0, self.warmup, LAG_GROUPS + 1).astype(int))
+        return {f"lag_{a + 1:03d}_{b:03d}": float(share[a:b].sum()) for a, b in itertools.pairwise(edges)}
+
+    def _take(self, weights: dict[str, Any]) -> None:
+        network = self._plain()
+        network.load_state_dict({k: v for k, v in weights.items() if k in network.state_dict()}, strict=True)
+        network.eval()
+        self.network = network
+
+    def _write(self, folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        from qt_core.io.files import write_json
+
+        save_file({k: v.contiguous() for k, v in self.network.state_dict().items()}, folder / FILE)
+        write_json(folder / "lags.json", self.lag_share)
+
+    def _read(self, folder: Path) -> None:
+        from safetensors.torch import load_file
+
+        from qt_core.io.files import read_json
+
+        self._take(load_file(folder / FILE))
+        self.lag_share = read_json(folder / "lags.json")
+
+
+@contextlib.contextmanager
+def _isolated(seed: int) -> Iterator[None]:
+    """Seeded generators and one thread inside; outside everything is as before, though the library reseeds all three."""
+    import torch
+
+    before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(), _one_thread():
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    if threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def quiet_library() -> Iterator[None]:
+    """Neuralforecast's import and constructors log and warn; what they say concerns its own trainer, which is not used."""
+    import logging
+    import warnings
+
+    names = ("pytorch_lightning", "lightning", "lightning.pytorch", "lightning_fabric")
+    levels = [logging.getLogger(name).level for name in names]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in names:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for name, level in zip(names, levels, strict=True):
+                logging.getLogger(name).setLevel(level)
