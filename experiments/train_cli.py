@@ -1,13 +1,20 @@
 """``qt train`` and ``qt tape``. Nothing heavy is imported before a command really runs."""
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from experiments.tracking.tracker import Tracker
+    from research.training.report import FitReport
     from research.training.walk_forward import Training
 
+EXIT_INTERRUPTED = 130
+_WIDE = 120  # columns where stdout is no terminal
 _CHANGES = click.option(
     "--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value of the file; may be repeated."
 )
@@ -24,11 +31,11 @@ _MLFLOW = click.option(
 def train(config: Path, changes: tuple[str, ...], track: bool, as_json: bool) -> None:
     """Train every model of every window of CONFIG that is not trained yet.
 
-    Per window: fit, stop early, calibrate, predict, on spans that share no row and no label. Each fit is kept at once:
-    after Ctrl-C the same command goes on where it stopped.
+    Per window: fit, stop early, calibrate, predict, on spans that share no row and no label. Each fit is kept and logged
+    at once: after Ctrl-C the same command goes on where it stopped. Fits that MLflow does not have yet are logged, too.
     """
-    training, reports = _train(config, changes, track)
-    _show(training, reports, as_json)
+    training, reports, tracker = _train(config, changes, track)
+    _show(training, reports, tracker, as_json)
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -45,7 +52,7 @@ def tape(config: Path, changes: tuple[str, ...], track: bool, out: "Path | None"
     """
     from research.training.tape_file import tape_of, write_tape
 
-    training, _ = _train(config, changes, track)
+    training, _, _ = _train(config, changes, track)
     made = tape_of(training)
     path = out or training.settings.folder / "tape.parquet"
     write_tape(path, made, training.data.market, training.settings.slots)
@@ -53,7 +60,7 @@ def tape(config: Path, changes: tuple[str, ...], track: bool, out: "Path | None"
     click.echo(f"written: {path}: {int(says.sum()):,} rows, {len(made.models)} models")
 
 
-def _train(config: Path, changes: tuple[str, ...], track: bool) -> "tuple[Training, list[Any]]":
+def _train(config: Path, changes: tuple[str, ...], track: bool) -> "tuple[Training, list[FitReport], Tracker | None]":
     from research.cli.inputs import load_config_market, read_config
     from research.cli.progress import progress_bar, say
     from research.training.settings import settings_of
@@ -62,11 +69,59 @@ def _train(config: Path, changes: tuple[str, ...], track: bool) -> "tuple[Traini
 
     checked = read_config(config, changes)
     settings_of(checked)
+    tracker = _tracker() if track else None
     training = open_training(checked, load_config_market(checked))
-    with progress_bar("fits", left=True) as progress:
-        return training, run(training, (), say, progress)
+    with _tracked(training, tracker), progress_bar("fits", left=True) as progress:
+        reports = run(training, () if tracker is None else (tracker,), say, progress)
+    if tracker is not None:
+        tracker.finish(reports)
+    return training, reports, tracker
 
 
-def _show(training: "Training", reports: "list[Any]", as_json: bool) -> None:
+def _tracker() -> "Tracker":
+    from experiments.tracking.tracker import Tracker
+    from research.cli.progress import say
 
-    print(len(reports))
+    return Tracker(say)
+
+
+@contextlib.contextmanager
+def _tracked(training: "Training", tracker: "Tracker | None") -> Iterator[None]:
+    """Open the training's run in MLflow; where the training ends early, close it as what it is."""
+    if tracker is not None:
+        tracker.begin(training)
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = _close(training, tracker, "KILLED")
+        click.echo(
+            f"interrupted; {kept} fits are kept in {training.settings.folder}, the same command goes on from there",
+            err=True,
+        )
+        sys.exit(EXIT_INTERRUPTED)
+    except BaseException:
+        _close(training, tracker, "FAILED")
+        raise
+
+
+def _close(training: "Training", tracker: "Tracker | None", status: str) -> int:
+    """Tell MLflow how it ended; the number of fits on disk, of earlier settings among them."""
+    kept = training.folder.reports(training.windows, training.settings.slots)
+    if tracker is not None:
+        tracker.finish([], status)
+    return len(kept)
+
+
+def _show(training: "Training", reports: "list[FitReport]", tracker: "Tracker | None", as_json: bool) -> None:
+    from experiments.results import print_results, results
+
+    if as_json:
+        import json
+
+        document: dict[str, Any] = results(training, reports)
+        document["mlflow"] = None if tracker is None else tracker.summary()
+        click.echo(json.dumps(document, indent=1, allow_nan=False))
+        return
+    from rich.console import Console
+
+    print_results(Console(width=None if sys.stdout.isatty() else _WIDE), training, reports)
