@@ -160,23 +160,25 @@ stay_apart: Any = _stay_apart_interpreted if INTERPRETED else _stay_apart_compil
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _prefetch_compiled(_context: Any, array: Any, row: Any, column: Any) -> Any:
+def _prefetch_compiled(_context: Any, array: Any, index: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         view = make_array(signature.args[0])(context, builder, args[0])
         steps = cgutils.unpack_tuple(builder, view.strides)
-        offset = builder.add(builder.mul(args[1], steps[0]), builder.mul(args[2], steps[1]))
+        offset = cgutils.intp_t(0)
+        for k in range(len(index)):
+            offset = builder.add(offset, builder.mul(builder.extract_value(args[1], k), steps[k]))
         address = builder.gep(builder.bitcast(view.data, cgutils.voidptr_t), [offset])
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, cgutils.int32_t, cgutils.int32_t, cgutils.int32_t])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch")
         builder.call(function, [address, cgutils.int32_t(0), cgutils.int32_t(3), cgutils.int32_t(1)])
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.intp), codegen
+    return types.void(array, types.UniTuple(types.intp, len(index))), codegen  # type: ignore[attr-defined]
 
 
-def _prefetch_interpreted(array: Any, row: int, column: int) -> None:
+def _prefetch_interpreted(array: Any, index: tuple[int, ...]) -> None:
     """Nothing: only machine code has a cache to fill."""
 
 
-# ask for the cache line of array[row, column] (any row, even beyond the array: a hint never faults)
+# ask for the cache line of array[index], or of its first number (any index, even beyond the array: a hint never faults)
 prefetch: Any = _prefetch_interpreted if INTERPRETED else _prefetch_compiled

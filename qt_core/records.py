@@ -104,6 +104,9 @@ TRADE_DT = _record(
     "strategy sizer_state sizer_action exit_mode explored n_scaled n_rungs let_run class_code",
 )
 
+# Scratch: the ensemble's word on a symbol.
+SAID_DT = _record("confidence p_sell p_buy", "side")
+
 # Journal: one entry candidate with every module's number, its verdict, and the first module that vetoed.
 DECISION_DT = _record(
     "confidence p_sell p_buy atr_fraction sl_fraction tp_fraction margin_target_usd leverage_target leverage "
@@ -181,6 +184,8 @@ MEMORY_DT = np.dtype(
         ("recent_r", "f8", (RECENT,)),  # R of the last trades, a ring
         ("strategy_r", "f8", (STRATEGIES, RECENT)),  # the same by strategy
         ("strategy_n", "i8", (STRATEGIES,)),  # trades by strategy since its last ban
+        ("strategy_mean", "f8", (STRATEGIES,)),  # mean R that the policy judges by, after
+        ("strategy_judged", "i8", (STRATEGIES,)),  # so many of those trades
         ("strategy_ban_ms", "i8", (STRATEGIES,)),  # the strategy is not allowed before this time
         ("base_weights", "f8", (4,)),  # ensemble weights before the supervisor's factors
         ("factors", "f8", (4,)),  # the supervisor's factor per model

@@ -70,12 +70,14 @@ class Out(NamedTuple):
     order: Array  # int64 [CANDIDATE_CAP], rows of ``candidates`` by rank
     scratch: Array  # float64 [N], one number per symbol or position
     picked: Array  # int64 [N], one count or index per symbol or position
+    said: Array  # SAID_DT [N], the ensemble's word on the symbols that may become candidates
     n: Array  # int64 [16], see N_* below
     bits_f: Array  # float64 [1], same memory as bits_u: the bits of a float for the digest
     bits_u: Array  # uint64 [1]
 
 
 N_REQUESTS, N_TRADES, N_DECISIONS, N_EVENTS, KEEP_TRADES, KEEP_DECISIONS, KEEP_EVENTS, N_CANDIDATES, N_CLOSED = range(9)
+N_SLOTS = 9  # slots taken when the candidates were collected
 
 STATE_LAYOUT: tuple[tuple[str, np.dtype[Any], Callable[[int], tuple[int, ...]]], ...] = (
     ("fund", rec.FUND_DT, lambda n: (1,)),
@@ -267,6 +269,7 @@ def make_out(
         order=np.zeros(CANDIDATE_CAP, np.int64),
         scratch=np.zeros(n_symbols),
         picked=np.zeros(n_symbols, np.int64),
+        said=records(np.zeros(n_symbols, rec.SAID_DT)),
         n=n,
         bits_f=bits,
         bits_u=bits.view(np.uint64),

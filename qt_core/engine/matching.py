@@ -61,7 +61,7 @@ def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
     time_ms = bars.time[f]
     for k in range(fund.n_active):
         i = venue.active[k]
-        prefetch(bars.px, f + 1, i)
+        prefetch(bars.px, (f + 1, i))
         if is_hot(p, venue, bars, f, i, time_ms):
             venue.hot[n] = i
             n += 1

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qt_core._jit import entry, inner, prefetch
+from qt_core._reference import by_reference
 from qt_core.codes import EV_FILL, MARKET, PX_CLOSE, PX_NAMES, PX_OPEN
 from qt_core.engine.matching import P_INSIDE, begin_bar, end_bar, match_next
 from qt_core.engine.orders import refresh_watch, submit
@@ -66,7 +67,8 @@ def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
     active_ms: Any = bars.time[f] + 1 if inside and p.venue.stops_in_entry_bar == 0 else np.int64(0)
     for k in range(out.n[N_REQUESTS]):
         r = out.requests[k]
-        prefetch(bars.px, f + 1, r.symbol)
+        prefetch(bars.px, (f + 1, r.symbol))
+        prefetch(bars.volume, (f + 1, r.symbol))
         fresh = 0 if inside and fund.phase >= P_INSIDE and r.kind != MARKET else 1
         submit(venue, bars.specs, r, _last_price(venue, bars, f, r.symbol, out), inside, active_ms, fresh)
         if k + 1 == out.n[N_REQUESTS] or out.requests[k + 1].symbol != r.symbol:
@@ -90,9 +92,8 @@ def has_room(state: Any, bars: Any, f: int, out: Any) -> bool:
     return not (n[KEEP_DECISIONS] != 0 and out.decisions.shape[0] - n[N_DECISIONS] < CANDIDATE_CAP)
 
 
-@entry
-def run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f0: int, f1: int) -> int:
-    """Bars ``f0 .. f1 - 1``; returns the next bar to do (before ``f1`` where the journal needs more room)."""
+@inner
+def _run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f0: int, f1: int) -> int:
     f = f0
     while f < f1:
         if bars.busy.shape[0] > 0:
@@ -116,46 +117,62 @@ def run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: A
     return f1
 
 
+@entry
+def run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: Any, f0: int, f1: int) -> int:
+    """Bars ``f0 .. f1 - 1``; returns the next bar to do (before ``f1`` where the journal needs more room)."""
+    return _run(
+        p,
+        by_reference(state),
+        by_reference(venue),
+        by_reference(bars),
+        by_reference(rows),
+        by_reference(out),
+        curve,
+        f0,
+        f1,
+    )
+
+
 # --- the same steps one at a time ---------------------------------------------------------------------------------
 
 
 @entry
 def step_begin(p: Any, venue: Any, bars: Any, f: int) -> None:
     """Open bar ``f`` at the venue."""
-    begin_bar(p.venue, venue, bars, f)
+    begin_bar(p.venue, by_reference(venue), by_reference(bars), f)
 
 
 @entry
 def step_match(p: Any, venue: Any, bars: Any, f: int, out: Any) -> bool:
     """Next venue event into ``out.event``; False when the bar is over."""
-    return match_next(p.venue, venue, bars, f, out.event)
+    return match_next(p.venue, by_reference(venue), by_reference(bars), f, out.event)
 
 
 @entry
 def step_event(p: Any, state: Any, out: Any) -> None:
     """The chain answers ``out.event``."""
-    on_event(p, state, out.event, out)
+    on_event(p, by_reference(state), out.event, by_reference(out))
 
 
 @entry
 def step_submit(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
     """Requests go to the venue."""
-    submit_all(p, venue, bars, f, out)
+    submit_all(p, by_reference(venue), by_reference(bars), f, by_reference(out))
 
 
 @entry
 def step_end(venue: Any, bars: Any, f: int) -> None:
     """Close bar ``f`` at the venue."""
-    end_bar(venue, bars, f)
+    end_bar(by_reference(venue), by_reference(bars), f)
 
 
 @entry
 def step_bar(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any) -> None:
     """Decide."""
-    on_bar(p, state, bars, f, rows, t, out)
+    on_bar(p, by_reference(state), by_reference(bars), f, by_reference(rows), t, by_reference(out))
 
 
 @entry
 def step_guard(p: Any, state: Any, bars: Any, f: int, rows: Any, out: Any) -> None:
     """Guard."""
-    on_guard(p, state, bars, f, rows, out)
+    on_guard(p, by_reference(state), by_reference(bars), f, by_reference(rows), by_reference(out))

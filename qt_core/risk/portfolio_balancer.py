@@ -220,9 +220,15 @@ class Rebalance(NamedTuple):
 
 
 @kernel
+def may_rebalance(p: Params, n: int, since_ms: int) -> bool:
+    """True with enough open positions (``n``), long enough after the last cut."""
+    return p.mode != OFF and n >= p.balance_positions and since_ms >= p.rebalance_interval_ms
+
+
+@kernel
 def rebalance(p: Params, long_notional_usd: float, short_notional_usd: float, n: int, since_ms: int) -> Rebalance:
     """Cut the heavy side where the book leans too far; ``n`` open positions, ``since_ms`` since the last cut."""
-    if p.mode == OFF or n < p.balance_positions or since_ms < p.rebalance_interval_ms:
+    if not may_rebalance(p, n, since_ms):
         return Rebalance(0, 0.0)
     net = long_notional_usd - short_notional_usd
     if not abs(net) > p.max_net_share * (long_notional_usd + short_notional_usd):

@@ -123,8 +123,7 @@ def signal(p: Params, pe: ensemble.Params, weights: Any, proba: Any, available: 
         return signal_checked(p, pe, weights, proba, available, t, i, pe.mode != ENFORCED)
     buy = 0.0
     sell = 0.0
-    least = 0.0
-    sound = True
+    refused = False  # no branches: all four are looked at side by side
     for m in range(4):
         if available[t, i, m]:
             ps = float(proba[t, i, m, 0])
@@ -132,9 +131,9 @@ def signal(p: Params, pe: ensemble.Params, weights: Any, proba: Any, available: 
             pb = float(proba[t, i, m, 2])
             buy += weights[m] * pb
             sell += weights[m] * ps
-            least = min(least, ps, ph, pb)
-            sound = sound and abs(ps + ph + pb - 1.0) <= p.sum_tolerance  # False for a sum that is not finite
-    if not sound or least < 0.0:
+            sums = abs(ps + ph + pb - 1.0) <= p.sum_tolerance  # False for a sum that is not finite
+            refused = refused | (ps < 0.0) | (ph < 0.0) | (pb < 0.0) | (not sums)
+    if refused:
         return signal_checked(p, pe, weights, proba, available, t, i, False)
     v = ensemble.decide(pe, sell, buy, pe.threshold, 0)
     return Signal(v.side, v.confidence, v.p_sell, v.p_buy, 0, 0)

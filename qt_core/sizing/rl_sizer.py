@@ -8,6 +8,7 @@ NaN policy: a Q that is not finite counts 0, an unknown confidence is very_low, 
 give the smallest one, a reward that is not finite teaches nothing.
 """
 
+from math import inf
 from typing import Any, NamedTuple
 
 from qt_core._jit import kernel
@@ -214,16 +215,16 @@ def greedy(p: Params, q: Any, state: int, limits: Limits) -> int:
     least = limits.min_margin_usd * (1.0 - MARGIN_TOLERANCE)
     most = limits.max_margin_usd * (1.0 + MARGIN_TOLERANCE)
     best = -1
-    best_q = 0.0
+    best_q = -inf
     for k in range(N_MULTIPLIERS):
         margin = limits.base_margin_usd * multiplier_at(p, k)
         if margin >= least and margin <= most and limits.min_leverage == limits.min_leverage:
             for leverage in range(low, top + 1):
                 action = k * N_LEVERAGES + leverage - 1
                 value = known(q[state, action])
-                if best < 0 or value > best_q:
-                    best = action
-                    best_q = value
+                better = value > best_q
+                best = action if better else best
+                best_q = value if better else best_q
     middle = nearest_action(p, p.neutral_multiplier, p.neutral_leverage)
     if best >= 0 and middle != best and known(q[state, middle]) == best_q and valid(p, middle, limits):
         return middle

@@ -47,6 +47,7 @@ from qt_core.stages.journal import count, tally
 from qt_core.stages.portfolio import book, neighbours
 from qt_core.stages.safety import exposure_of, performance_of
 from qt_core.stages.signals import DRAW_SIZE, DRAW_SIZE_PICK, distances
+from qt_core.state import N_SLOTS
 
 GRID = 5  # leverages per multiplier in module 19's grid
 
@@ -210,9 +211,9 @@ def balance_candidate(p: Any, state: Any, rows: Any, t: int, c: Any, out: Any) -
     if p.balancer.mode == OFF:
         return OK
     s = state.symbol[c.symbol]
-    near = neighbours(p, state, rows, t, c.symbol, c.side)  # again: earlier candidates of this bar are reserved now
-    c.n_correlated = near.n_correlated
-    view = book(state, s.sector, near.n_correlated)
+    if state.fund[0].n_slots != out.n[N_SLOTS]:  # earlier candidates of this bar are reserved now
+        c.n_correlated = neighbours(p, state, rows, t, c.symbol, c.side).n_correlated
+    view = book(state, s.sector, c.n_correlated)
     x = portfolio_balancer.Candidate(c.side, c.margin_usd, c.notional_usd, c.leverage)
     v = portfolio_balancer.review(p.balancer, x, view)
     if p.balancer.mode != ENFORCED:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core._jit import inner, rare, stay_apart
+from qt_core._jit import inner, prefetch, rare, stay_apart
 from qt_core.codes import (
     CTX_ADX,
     CTX_ATR_PCTILE,
@@ -46,6 +46,7 @@ def market_regime(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out:
         return
     v0 = v2 = t0 = t2 = l0 = l2 = n = 0
     for i in range(state.symbol.shape[0]):
+        prefetch(rows.ctx, (t + 1, i))  # read at the next decision
         if state.symbol[i].active == 0 or not bars.valid[f, i]:
             continue
         n += 1
@@ -72,8 +73,6 @@ def refresh_universe(p: Any, state: Any, rows: Any, t: int, now_ms: int, out: An
     """Module 11's tiers, once a day: MAIN, the most traded, the others. Rank = how many trade more (names break ties)."""
     stay_apart()
     fund = state.fund[0]
-    if p.universe.mode == OFF or not due(now_ms, fund.universe_last_ms, DAY_MS):
-        return
     fund.universe_last_ms = now_ms // DAY_MS * DAY_MS
     n = state.symbol.shape[0]
     for i in range(n):
@@ -116,7 +115,10 @@ def policy_step(p: Any, state: Any, now_ms: int, out: Any) -> None:
     allowed = 0
     for k in range(STRATEGIES):
         n = state.memory[0].strategy_n[k]
-        mean = mean_last(state, k, n, m.ban_min_trades)
+        if n != state.memory[0].strategy_judged[k]:
+            state.memory[0].strategy_judged[k] = n
+            state.memory[0].strategy_mean[k] = mean_last(state, k, n, m.ban_min_trades)
+        mean = state.memory[0].strategy_mean[k]
         a = msc_policy.strategy_allowed(m, n, mean, now_ms, state.memory[0].strategy_ban_ms[k])
         state.memory[0].strategy_ban_ms[k] = a.banned_until_ms
         if a.banned_now != 0:
@@ -263,7 +265,8 @@ def weakest_model(state: Any) -> Weakest:
 def context_step(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, now_ms: int, out: Any) -> None:
     """What the market is like and what may be done in it, at a decision."""
     market_regime(p, state, bars, f, rows, t, out)
-    refresh_universe(p, state, rows, t, now_ms, out)
+    if p.universe.mode != OFF and due(now_ms, state.fund[0].universe_last_ms, DAY_MS):
+        refresh_universe(p, state, rows, t, now_ms, out)
     policy_step(p, state, now_ms, out)
     orchestrator_step(p, state, now_ms, out)
     retraining_step(p, state, now_ms, out)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qt_core._jit import inner
+from qt_core._jit import inner, prefetch
 from qt_core.codes import (
     CTX_ATR_PCT,
     CTX_ATR_PCTILE,
@@ -145,17 +145,20 @@ def roll_buckets(p: Any, state: Any, now_ms: int) -> None:
 @inner
 def _sum_windows(p: Any, state: Any, today: int) -> None:
     """Sums of the days before today; today's own are added when they are read."""
+    totals = state.memory[0].totals
     for m in range(4):
         for b in range(BUCKET):
-            long_sum = 0.0
-            recent_sum = 0.0
-            for age in range(1, p.supervisor.window_days):
-                x = state.memory[0].buckets[supervisor.slot(today - age), m, b]
-                long_sum += x
-                if age < p.supervisor.recent_days:
-                    recent_sum += x
-            state.memory[0].totals[LONG_WINDOW, m, b] = long_sum
-            state.memory[0].totals[RECENT_WINDOW, m, b] = recent_sum
+            totals[LONG_WINDOW, m, b] = 0.0
+            totals[RECENT_WINDOW, m, b] = 0.0
+    for age in range(1, p.supervisor.window_days):
+        day = state.memory[0].buckets[supervisor.slot(today - age)]
+        for m in range(4):
+            for b in range(BUCKET):
+                totals[LONG_WINDOW, m, b] += day[m, b]
+        if age < p.supervisor.recent_days:
+            for m in range(4):
+                for b in range(BUCKET):
+                    totals[RECENT_WINDOW, m, b] += day[m, b]
 
 
 @inner
@@ -165,6 +168,7 @@ def resolve_labels(p: Any, state: Any, bars: Any, f: int, now_ms: int) -> None:
         return
     roll_buckets(p, state, now_ms)
     for i in range(state.symbol.shape[0]):
+        prefetch(bars.px, (f + 1, i))  # read at the next close
         w = state.watch[i]
         if w.n == 0:
             continue

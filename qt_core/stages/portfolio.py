@@ -20,6 +20,7 @@ from qt_core.codes import (
 )
 from qt_core.enums import T_EXPOSURE, T_TRIM
 from qt_core.features.correlation import pair_correlation
+from qt_core.numerics import is_finite
 from qt_core.risk import portfolio_balancer
 from qt_core.stages.exits import request_exit, request_reduction
 from qt_core.stages.journal import count, tally
@@ -47,13 +48,15 @@ def neighbours(p: Any, state: Any, rows: Any, t: int, i: int, side: int) -> Neig
     fund = state.fund[0]
     n = 0
     most = 0.0
+    row = rows.correlation_row[t]
     for k in range(fund.n_open + fund.n_pending):
-        j = state.open_list[k] if k < fund.n_open else state.pending_list[k - fund.n_open]
+        opened = k < fund.n_open
+        j = state.open_list[k] if opened else state.pending_list[k - fund.n_open]
         s = state.symbol[j]
-        theirs = s.side if k < fund.n_open else s.pending_side
-        if j == i or theirs != side or (k >= fund.n_open and s.qty != 0.0):
+        theirs = s.side if opened else s.pending_side
+        if j == i or theirs != side or (not opened and s.qty != 0.0):
             continue
-        c = correlation_of(rows, t, i, j)
+        c = pair_correlation(rows.correlation, row, i, j)
         if portfolio_balancer.correlated(p.balancer, c):
             n += 1
         if not c <= most:
@@ -90,11 +93,6 @@ def _trim_correlated(p: Any, state: Any, rows: Any, t: int, now_ms: int, out: An
     """Close the weakest position of a same-side group that has grown too correlated."""
     stay_apart()
     fund = state.fund[0]
-    today = now_ms // DAY_MS
-    if today == fund.correlation_seen and fund.correlation_trades == fund.trade_seq:
-        return TRIM_NONE  # neither correlations nor positions have changed
-    fund.correlation_seen = today
-    fund.correlation_trades = fund.trade_seq
     for a in range(fund.n_open):
         i = state.open_list[a]
         group = 1
@@ -118,7 +116,12 @@ def _trim_correlated(p: Any, state: Any, rows: Any, t: int, now_ms: int, out: An
 def _trim_sectors(p: Any, state: Any, now_ms: int, out: Any) -> int:
     """Cut every position of a sector whose margin has outgrown its limit."""
     fund = state.fund[0]
+    every = 0.0
+    for a in range(fund.n_open):
+        every += state.symbol[state.open_list[a]].margin_usd
     said = TRIM_NONE
+    if is_finite(every) and portfolio_balancer.trim_sector(p.balancer, every, fund.equity_usd) == 0.0:
+        return said  # no sector has more margin than all of them
     for a in range(fund.n_open):
         s = state.symbol[state.open_list[a]]
         margin = 0.0
@@ -174,9 +177,14 @@ def balance_step(p: Any, state: Any, rows: Any, t: int, now_ms: int, out: Any) -
     tally(out, T_EXPOSURE, portfolio_balancer.exposure_class(q, exposure_of(p, fund)))
     if fund.n_open == 0:
         return
-    said = _trim_correlated(p, state, rows, t, now_ms, out)
+    said = TRIM_NONE
+    today = now_ms // DAY_MS
+    if today != fund.correlation_seen or fund.correlation_trades != fund.trade_seq:  # one of the two has changed
+        fund.correlation_seen = today
+        fund.correlation_trades = fund.trade_seq
+        said = _trim_correlated(p, state, rows, t, now_ms, out)
     if said == TRIM_NONE:
         said = _trim_sectors(p, state, now_ms, out)
-    if said == TRIM_NONE:
+    if said == TRIM_NONE and portfolio_balancer.may_rebalance(q, fund.n_open, now_ms - fund.rebalance_last_ms):
         said = _rebalance(p, state, now_ms, out)
     tally(out, T_TRIM, said)

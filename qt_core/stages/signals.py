@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import inner, prefetch
 from qt_core.codes import (
     BELOW_CONFIDENCE,
     CTX_ATR_PCT,
+    CTX_DONCHIAN_HIGH,
     CTX_LIQUIDITY_RATIO,
     CTX_QUOTE_VOLUME_24H,
     ENFORCED,
@@ -38,7 +39,7 @@ from qt_core.stages.journal import count, log_change, tally
 from qt_core.stages.labels import note_predictions
 from qt_core.stages.portfolio import neighbours
 from qt_core.stages.ranking import binding_score, expected_slippage, score_of
-from qt_core.state import N_CANDIDATES
+from qt_core.state import N_CANDIDATES, N_SLOTS
 
 DRAW_STRATEGY, DRAW_STRATEGY_PICK, DRAW_SIZE, DRAW_SIZE_PICK = range(1, 5)  # purposes of random draws
 BEHIND = 2.0  # taken off the score of a candidate already refused: behind every other
@@ -200,9 +201,14 @@ def _observe_vote(p: Any, state: Any, rows: Any, t: int, i: int, side: int, out:
 def collect(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, now_ms: int, out: Any) -> None:
     """The models' word on every symbol; those that act and are free become candidates."""
     out.n[N_CANDIDATES] = 0
+    out.n[N_SLOTS] = state.fund[0].n_slots
+    n_free = 0
     a = rows.available
     keeps = (p.monitor.mode | p.universe.mode) != OFF  # who reads the last signal
+    after = min(t + 1, a.shape[0] - 1)
     for i in range(state.symbol.shape[0]):
+        if a[after, i, 0] or a[after, i, 1] or a[after, i, 2] or a[after, i, 3]:
+            prefetch(rows.proba, (after, i))  # read at the next decision
         if not (a[t, i, 0] or a[t, i, 1] or a[t, i, 2] or a[t, i, 3]):
             continue
         sig = trading_engine.signal(p.engine, p.ensemble, state.weights, rows.proba, a, t, i)
@@ -221,7 +227,16 @@ def collect(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, now_ms: in
             s.signal_ms = now_ms
             s.signal_confidence = sig.confidence
         if sig.side != 0 and _admitted(p, state, bars, f, rows, t, i, out):
-            consider(p, state, bars, f, rows, t, i, sig, now_ms, out)
+            prefetch(rows.ctx, (t, i, CTX_DONCHIAN_HIGH))
+            said = out.said[n_free]
+            said.side = sig.side
+            said.confidence = sig.confidence
+            said.p_sell = sig.p_sell
+            said.p_buy = sig.p_buy
+            out.picked[n_free] = i
+            n_free += 1
+    for k in range(n_free):
+        consider(p, state, bars, f, rows, t, out.picked[k], out.said[k], now_ms, out)
 
 
 @inner

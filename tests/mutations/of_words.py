@@ -196,8 +196,8 @@ WORDS = (
     Mutant(
         "ties go to the largest",
         "sizing/rl_sizer.py",
-        "if best < 0 or value > best_q:",
-        "if best < 0 or value >= best_q:",
+        "better = value > best_q",
+        "better = value >= best_q",
         killers.SIZING,
     ),
     Mutant(
@@ -266,8 +266,8 @@ WORDS = (
     Mutant(
         "rows that sum to anything speak",
         "signal/trading_engine.py",
-        "if not sound or least < 0.0:",
-        "if least < 0.0:",
+        " | (pb < 0.0) | (not sums)",
+        " | (pb < 0.0)",
         killers.SIGNAL,
     ),
 )

@@ -100,8 +100,9 @@ def _balancer(g: Draw) -> Iterator[tuple[str, Any]]:
     yield "portfolio_balancer.trim_correlated", (portfolio_balancer.trim_correlated(p, r, size, int(g.integers(6))),)
     yield "portfolio_balancer.trim_sector", (portfolio_balancer.trim_sector(p, in_sector, equity),)
     longs, shorts = _number(g, 0.0, 100.0), _number(g, 0.0, 4.0)
-    lean = portfolio_balancer.rebalance(p, longs, shorts, int(g.integers(3, 6)), int(g.choice([DAY_MS, DAY_MS - 1])))
-    yield "portfolio_balancer.rebalance", lean
+    n, since_ms = int(g.integers(3, 6)), int(g.choice([DAY_MS, DAY_MS - 1]))
+    yield "portfolio_balancer.may_rebalance", (portfolio_balancer.may_rebalance(p, n, since_ms),)
+    yield "portfolio_balancer.rebalance", portfolio_balancer.rebalance(p, longs, shorts, n, since_ms)
 
 
 def _aelm(g: Draw) -> Iterator[tuple[str, Any]]:
