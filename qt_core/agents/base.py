@@ -122,9 +122,12 @@ class BaseAgent(ABC):
         self.calibration = calibration.fit(score, samples.label, weight)
 
     def predict_proba(self, panel: Panel, rows: Rows) -> Float32Array:
-        if panel.schema != self.schema:
-            raise DataError(f"{self.NAME}: feature schema {panel.schema}; the model was fitted on {self.schema}")
+        self._check_schema(panel)
         return calibration.probabilities(self.calibration, self._score(panel, rows))
+
+    def answer(self, panel: Panel, rows: Rows) -> "tuple[Float32Array, Float32Array]":
+        """``predict_proba`` and ``forecast`` of the same rows; a network makes one pass for both."""
+        return self.predict_proba(panel, rows), self.forecast(panel, rows)
 
     def forecast(self, panel: Panel, rows: Rows) -> Float32Array:
         """Unless the model has a forecast of its own: what its classes returned in training, by its probabilities."""
@@ -155,6 +158,10 @@ class BaseAgent(ABC):
         self.calibration = calibration.Calibration(**manifest["calibration"])
         self.class_forward = np.array(manifest["class_forward"], dtype=np.float64)
         self._read(folder)
+
+    def _check_schema(self, panel: Panel) -> None:
+        if panel.schema != self.schema:
+            raise DataError(f"{self.NAME}: feature schema {panel.schema}; the model was fitted on {self.schema}")
 
     @abstractmethod
     def _fit(self, panel: Panel, train: Samples, stop: Samples, seed: int) -> Curve:

@@ -14,7 +14,7 @@ from qt_core.market import FloatArray, IntArray
 MAX_STEPS = 50
 # What is believed before any row is seen: scores as they are, give or take. Two months of labels that overlap and share one
 # market hold few independent outcomes; without this the biases would follow the mood of those months.
-PRIOR_DEVIATION = (0.5, 0.2, 0.2)  # of slope, bias_sell, bias_buy
+PRIOR_DEVIATION = (0.5, 0.1, 0.1)  # of slope, bias_sell, bias_buy
 SLOPES = (1e-3, 10.0)  # the range of 1 / temperature
 
 

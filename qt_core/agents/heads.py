@@ -26,6 +26,10 @@ class Head(Protocol):
 
     outputs: int
 
+    def start(self, share: FloatArray) -> FloatArray:
+        """Outputs of a network that knows nothing but the class shares ``[3]``, ``[outputs]``."""
+        ...
+
     def loss(self, out: Any, label: Any, weight: Any, forward: Any) -> Any:
         """Mean weighted loss of network outputs ``[n, outputs]`` (torch)."""
         ...
@@ -47,6 +51,10 @@ class ClassHead:
     """Three logits and one return."""
 
     outputs = 4
+
+    def start(self, share: FloatArray) -> FloatArray:
+        """Log shares, and a return of 0."""
+        return np.append(np.log(np.maximum(share, LEAST_CHANCE)), 0.0)
 
     def loss(self, out: Any, label: Any, weight: Any, forward: Any) -> Any:
         """Cross-entropy, and a tenth of the smooth absolute error of the return where it is known."""
@@ -77,6 +85,10 @@ class StudentHead:
     """Degrees of freedom, location and scale of the return over the horizon."""
 
     outputs = 3
+
+    def start(self, share: FloatArray) -> FloatArray:
+        """A wide distribution around 0."""
+        return np.array([1.0, 0.0, 1.0])
 
     def loss(self, out: Any, label: Any, weight: Any, forward: Any) -> Any:
         """Negative log likelihood where the return is known."""

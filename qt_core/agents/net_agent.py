@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from qt_core.agents import calibration
 from qt_core.agents.base import BaseAgent, Curve, Samples
 from qt_core.agents.heads import HEADS, Head
 from qt_core.agents.panel import Float32Array, Panel, Rows
@@ -49,6 +50,10 @@ class NetAgent(BaseAgent):
         """The library's network, freshly initialised."""
 
     @abstractmethod
+    def _last_layers(self, network: Any) -> list[Any]:
+        """The linear layers whose last ``head.outputs`` rows add up to the output."""
+
+    @abstractmethod
     def _plain(self) -> Any:
         """The network of ``networks`` of the same shape."""
 
@@ -62,41 +67,61 @@ class NetAgent(BaseAgent):
         p = self.params
         device = "cuda" if p.device == "auto" and torch.cuda.is_available() else "cpu"
         network = self._trainable(seed).to(device)
+        self._begin_at_shares(network, train)
+        averaged: Any = torch.optim.swa_utils  # source of averaging: Polyak and Juditsky (1992)
+        smooth = averaged.AveragedModel(
+            network, multi_avg_fn=averaged.get_ema_multi_avg_fn(p.average), use_buffers=True
+        )  # what is looked at and kept
         optimiser = torch.optim.AdamW(network.parameters(), lr=p.learning_rate, weight_decay=p.weight_decay)
         plan = torch.optim.lr_scheduler.MultiStepLR(optimiser, [p.steps // 2, p.steps * 3 // 4], 0.5)
-        watch = stop.take(
-            np.unique(np.linspace(0, len(stop.label) - 1, min(STOP_ROWS, len(stop.label))).astype(np.int64))
-        )
+        watch = _evenly(stop)
         draw = np.random.Generator(np.random.PCG64(seed))
-        curve, best, kept, stale, seen = Curve(), np.inf, None, 0, 0.0
-        for step in range(1, p.steps + 1):
-            batch = train.take(draw.integers(0, len(train.label), p.batch))
-            network.train()
-            optimiser.zero_grad()
-            loss, shown = self._losses(network, panel, batch, device)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            plan.step()
-            seen += float(shown.detach())
+        curve, best, kept, stale = Curve(), np.inf, None, -1
+        with torch.no_grad():
+            seen = float(self._losses(network.eval(), panel, _evenly(train), device)[1])
+        for step in range(p.steps + 1):
+            if step:
+                batch = train.take(draw.integers(0, len(train.label), p.batch))
+                network.train()
+                optimiser.zero_grad()
+                loss, shown = self._losses(network, panel, batch, device)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+                optimiser.step()
+                plan.step()
+                smooth.update_parameters(network)
+                seen += float(shown.detach())
             if step % p.check_steps and step != p.steps:
                 continue
-            network.eval()
+            smooth.eval()
             with torch.no_grad():
-                at_stop = float(self._losses(network, panel, watch, device)[1])
+                at_stop = float(self._losses(smooth.module, panel, watch, device)[1])
             curve.step.append(step)
-            curve.train.append(seen / (step - (curve.step[-2] if len(curve.step) > 1 else 0)))
+            curve.train.append(seen / max(1, step - (curve.step[-2] if step else 0)))
             curve.stop.append(at_stop)
             seen, stale = 0.0, stale + 1
             if at_stop < best:
-                best, kept, stale, curve.best_step = at_stop, copy.deepcopy(network.state_dict()), 0, step
+                best, kept, stale, curve.best_step = at_stop, copy.deepcopy(smooth.module.state_dict()), 0, step
             if stale >= p.patience:
                 break
-        if kept is None:
+        if kept is None:  # pragma: no cover  only a loss that is never a number
             raise FloatingPointError(f"{self.NAME}: the loss on the early-stopping rows was never a number")
         self._take({name: value.cpu() for name, value in kept.items()})
         self.lag_share = self._saliency(panel, watch)
         return curve
+
+    def _begin_at_shares(self, network: Any, train: Samples) -> None:
+        """Let the network begin where it says the class shares of every row: what it learns is what it gains on them, and
+        early stopping may keep the beginning.
+        """
+        import torch
+
+        share = np.bincount(train.label, weights=train.weight, minlength=3) / train.weight.sum()
+        layers, n = self._last_layers(network), self.head.outputs
+        with torch.no_grad():
+            for layer in layers:
+                layer.weight[-n:] = 0.0
+                layer.bias[-n:] = torch.from_numpy(self.head.start(share) / len(layers)).to(layer.bias)
 
     def _losses(self, network: Any, panel: Panel, samples: Samples, device: str) -> tuple[Any, Any]:
         """What is learned from, and what early stopping goes by."""
@@ -137,9 +162,15 @@ class NetAgent(BaseAgent):
     def _score(self, panel: Panel, rows: Rows) -> FloatArray:
         return self.head.score(self._outputs(panel, rows))
 
+    def answer(self, panel: Panel, rows: Rows) -> tuple[Float32Array, Float32Array]:
+        self._check_schema(panel)
+        out = self._outputs(panel, rows)
+        forecast = self.head.forecast(out) * panel.stop[rows.t, rows.i]
+        return calibration.probabilities(self.calibration, self.head.score(out)), forecast.astype(np.float32)
+
     def forecast(self, panel: Panel, rows: Rows) -> Float32Array:
         """The head's own forecast, brought back from stop distances."""
-        return (self.head.forecast(self._outputs(panel, rows)) * panel.stop[rows.t, rows.i]).astype(np.float32)
+        return self.answer(panel, rows)[1]
 
     def importance(self) -> dict[str, float]:
         """Share of the gradient of BUY against SELL by groups of lags, on the early-stopping rows."""
@@ -180,6 +211,12 @@ class NetAgent(BaseAgent):
         self.lag_share = read_json(folder / "lags.json")
 
 
+def _evenly(samples: Samples) -> Samples:
+    """At most STOP_ROWS of them, evenly spaced in time."""
+    n = len(samples.label)
+    return samples.take(np.unique(np.linspace(0, n - 1, min(STOP_ROWS, n)).astype(np.int64)))
+
+
 @contextlib.contextmanager
 def _isolated(seed: int) -> Iterator[None]:
     """Seeded generators and one thread inside; outside everything is as before, though the library reseeds all three."""
@@ -216,10 +253,18 @@ def quiet_library() -> Iterator[None]:
     import logging
     import warnings
 
-    names = ("pytorch_lightning", "lightning", "lightning.pytorch", "lightning_fabric")
-    levels = [logging.getLogger(name).level for name in names]
+    names = (
+        "pytorch_lightning",
+        "lightning",
+        "lightning.pytorch",
+        "lightning_fabric",
+        "lightning_fabric.utilities.seed",
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import neuralforecast.models  # noqa: F401  its import sets these loggers up
+
+        levels = [logging.getLogger(name).level for name in names]
         for name in names:
             logging.getLogger(name).setLevel(logging.ERROR)
         try:

@@ -23,6 +23,7 @@ class Params(NamedTuple):
     batch: int = 256
     learning_rate: float = 3e-4
     weight_decay: float = 0.01  # of AdamW
+    average: float = 0.99  # of the running mean of weights, per step
     head: str = "classes"
     device: str = "auto"  # the GPU where there is one; predictions are always made on the CPU
 
@@ -37,6 +38,7 @@ BOUNDS = {
     "batch": (8, 65_536),
     "learning_rate": (1e-6, 1.0),
     "weight_decay": (0.0, 10.0),
+    "average": (0.0, 0.9999),
 }
 CHOICES = NET_CHOICES
 POOLS = (4, 2, 1)  # of the three blocks: long moves first, then the rest
@@ -68,6 +70,9 @@ class NHitsAgent(NetAgent):
                 n_freq_downsample=[1, 1, 1],
                 random_seed=seed % 2**31,
             )
+
+    def _last_layers(self, network: Any) -> list[Any]:
+        return [block.layers[-1] for block in network.blocks]
 
     def _plain(self) -> Any:
         from qt_core.agents.networks import NHits

@@ -34,7 +34,7 @@ class Panel:
     Attributes
     ----------
     names : names of the feature columns, F of them, spans included. features : ``[T, N, F]`` float32, NaN where unknown.
-    returns : ``[T, N]`` float32, log return from the bar before; NaN where either bar is missing.
+    returns : ``[lead + T, N]`` float32, log return from the bar before; NaN where either bar is missing.
     stop : ``[T, N]`` float32, module 14's stop distance d, price fraction; NaN where ATR is unknown.
     """
 
@@ -42,6 +42,9 @@ class Panel:
     features: Float32Array
     returns: Float32Array
     stop: Float32Array
+    lead: int = (
+        0  # rows of returns before the first row of features: live has one row of features and a window of returns
+    )
 
     @property
     def schema(self) -> str:
@@ -51,7 +54,7 @@ class Panel:
     def window(self, rows: Rows, length: int) -> Float32Array:
         """Returns of the ``length`` bars up to and with each row's own, ``[n, length]``; rows before the first are NaN."""
         back = np.arange(length - 1, -1, -1)
-        at = rows.t[:, None] - back[None, :]
+        at = rows.t[:, None] + self.lead - back[None, :]
         out: Float32Array = self.returns[np.maximum(at, 0), rows.i[:, None]]
         out[at < 0] = np.nan
         return out
@@ -69,7 +72,7 @@ class Panel:
         full = np.zeros(known.shape, dtype=np.bool_)
         if len(known) >= length:
             full[length - 1 :] = total[length:] - total[:-length] == length
-        unbroken: BoolArray = full & (self.stop > 0.0)
+        unbroken: BoolArray = full[self.lead :] & (self.stop > 0.0)
         return unbroken
 
 
@@ -85,9 +88,9 @@ def shown(names: tuple[str, ...]) -> list[int]:
 
 
 def make_panel(names: tuple[str, ...], values: FloatArray, close: FloatArray, stop: FloatArray) -> Panel:
-    """A panel of feature rows ``[T, N, F_all]``, closes ``[T, N]`` and distances ``[T, N]``, all float64.
+    """A panel of feature rows ``[T, N, F_all]``, closes ``[lead + T, N]`` and distances ``[T, N]``, all float64.
 
-    The first bar has no return. Everything is rounded to float32 here, in research as in live.
+    The first close has no return. Everything is rounded to float32 here, in research as in live.
     """
     keep = shown(names)
     returns = np.full(close.shape, np.nan, dtype=np.float32)
@@ -97,4 +100,5 @@ def make_panel(names: tuple[str, ...], values: FloatArray, close: FloatArray, st
         np.ascontiguousarray(values[..., keep], dtype=np.float32),
         returns,
         stop.astype(np.float32),
+        len(close) - len(values),
     )

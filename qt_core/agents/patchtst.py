@@ -29,6 +29,7 @@ class Params(NamedTuple):
     batch: int = 256
     learning_rate: float = 3e-4
     weight_decay: float = 0.01  # of AdamW
+    average: float = 0.99  # of the running mean of weights, per step
     head: str = "classes"
     device: str = "auto"  # the GPU where there is one; predictions are always made on the CPU
 
@@ -48,6 +49,7 @@ BOUNDS = {
     "batch": (8, 65_536),
     "learning_rate": (1e-6, 1.0),
     "weight_decay": (0.0, 10.0),
+    "average": (0.0, 0.9999),
 }
 CHOICES = NET_CHOICES
 
@@ -85,6 +87,9 @@ class PatchTstAgent(NetAgent):
                 batch_normalization=True,
                 random_seed=seed % 2**31,
             )
+
+    def _last_layers(self, network: Any) -> list[Any]:
+        return [network.model.head.linear]
 
     def _plain(self) -> Any:
         from qt_core.agents.networks import PatchTst

@@ -22,7 +22,7 @@ class Dataset:
     panel: Panel
     labels: Labels
     close_ms: IntArray  # [T] close of each bar
-    breadth: float = 3.0  # independent bets among the symbols of one bar
+    breadth: float = 1.5  # independent bets among the symbols of one bar
 
     def samples(self, window: Window, span: str, ready: BoolArray, embargo_ms: int) -> Samples:
         """Labelled rows of a span that a model can use, weighted by uniqueness (mean 1)."""
@@ -60,7 +60,7 @@ class Dataset:
         return digest.hexdigest()
 
 
-def make_dataset(market: Market, config: Config, breadth: float = 3.0) -> Dataset:
+def make_dataset(market: Market, config: Config, breadth: float = 1.5) -> Dataset:
     """Features, panel and labels of a market."""
     frame = compute_features(market)
     stop = stops_of(config, frame)

@@ -127,7 +127,7 @@ def predict(data: Dataset, window: Window, agent: BaseAgent, ready: BoolArray) -
     inside = rows_of(window, "predict", data.close_ms, data.labels.known_ms, 0)
     t, i = np.nonzero(inside & ready)
     rows = Rows(t, i)
-    return Predictions(t, i, agent.predict_proba(data.panel, rows), agent.forecast(data.panel, rows))
+    return Predictions(t, i, *agent.answer(data.panel, rows))
 
 
 def judge(
