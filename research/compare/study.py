@@ -22,6 +22,7 @@ from research.compare.arms import (
     rules_arm,
 )
 from research.statistics.bootstrap import percentile_interval, sign_p_value, stationary_index
+from research.training.verdict import Verdict, daily_gross, judge, leaning
 
 RESAMPLES = 2000
 SEEDS = 5
@@ -55,6 +56,7 @@ class Comparison(NamedTuple):
     """All lines over the same days."""
 
     lines: list[Line]
+    gross: dict[str, Verdict]  # what each model's leaning knew of the next bars, before any cost; see training.verdict
     first_day: int  # UTC day number
     days: int
     random_rate: float
@@ -91,7 +93,24 @@ def compare(
     outcomes[RANDOM] = [run(random_arm(config, market, rate, seed, tape), seed) for seed in range(seeds)]
     outcomes[HOLD] = [buy_and_hold(market, config)]
     lines = [_line(name, of, outcomes[RANDOM]) for name, of in outcomes.items()]
-    return Comparison(lines, int(market.time[0] // 86_400_000), len(outcomes[HOLD][0].returns), rate, market.source)
+    return Comparison(
+        lines,
+        gross_of(tape, market, slots),
+        int(market.time[0] // 86_400_000),
+        len(outcomes[HOLD][0].returns),
+        rate,
+        market.source,
+    )
+
+
+def gross_of(tape: SignalTape, market: Market, slots: tuple[str, ...]) -> dict[str, Verdict]:
+    """Verdicts on all models together and on each alone."""
+    shown = slice(0, len(slots))
+    out = {ENSEMBLE: judge(daily_gross(leaning(tape.proba[:, :, shown], tape.available[:, :, shown]), market))}
+    for k, name in enumerate(slots):
+        one = leaning(tape.proba[:, :, k : k + 1], tape.available[:, :, k : k + 1])
+        out[name] = judge(daily_gross(one, market))
+    return out
 
 
 def find_rate(wanted: float, turnover_of: Callable[[float], float]) -> float:
@@ -144,6 +163,7 @@ def document(c: Comparison, config: Config, models: list[dict[str, Any]]) -> dic
             "slippage_usd": x.slippage_usd,
             "funding_usd": x.funding_usd,
             "curve": x.curve,
+            "gross": None if x.name not in c.gross else _plain(c.gross[x.name]),
         }
         for x in c.lines
     ]
@@ -160,5 +180,5 @@ def document(c: Comparison, config: Config, models: list[dict[str, Any]]) -> dic
     }
 
 
-def _plain(f: Figure) -> dict[str, "float | None"]:
+def _plain(f: "Figure | Verdict") -> dict[str, Any]:
     return {k: None if v != v else v for k, v in f._asdict().items()}

@@ -54,12 +54,13 @@ def split(market: Market, tape: SignalTape, context: ChainContext, until_ms: int
                 f"until {utc_text(until_ms)}: {n} bars to {name}; expected at least {MIN_BARS} on either side, "
                 f"the bars cover {span_text(market)}"
             )
-    first, second = (_cut(market, tape, context, a, b) for a, b in ((0, at), (at, market.n_bars)))
+    first, second = (cut(market, tape, context, a, b) for a, b in ((0, at), (at, market.n_bars)))
     assert first.span[1] <= second.span[0], "what is judged by must lie after what is learned on"
     return first, second
 
 
-def _cut(market: Market, tape: SignalTape, context: ChainContext, a: int, b: int) -> Window:
+def cut(market: Market, tape: SignalTape, context: ChainContext, a: int, b: int) -> Window:
+    """Bars ``a`` to ``b`` of a run, its end excluded."""
     start, end = int(market.time[a]), int(market.time[b - 1]) + market.timeframe_ms
     rows = slice(a, b)
     return Window(

@@ -57,7 +57,7 @@ def daily_gross(position: FloatArray, market: Market) -> FloatArray:
     held = np.flatnonzero((position != 0.0).any(axis=1))
     if len(held) == 0:
         return np.empty(0)
-    total: FloatArray = np.bincount(day - day[0], weights=returns.sum(axis=1))
+    total = np.bincount(day - day[0], weights=returns.sum(axis=1)).astype(np.float64)
     return total[day[held[0]] - day[0] : day[min(held[-1] + 1, len(day) - 1)] - day[0] + 1]
 
 

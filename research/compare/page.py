@@ -1,0 +1,171 @@
+"""A comparison for people: the table of the terminal and a self-contained page with the curves."""
+
+import json
+from datetime import UTC, datetime
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import plotly.graph_objects as go
+from rich.console import Console
+from rich.table import Table
+
+from research.compare.arms import ENSEMBLE, HOLD, RANDOM, RULES
+
+HEADS = (
+    "signals", "return a year (95 %)", "Sharpe (95 %)", "drawdown", "trades", "turnover a day", "edge, bps", "fees, USD",
+    "above random (95 %)", "p", "gross Sharpe (99 %)",
+)  # fmt: skip
+COLOURS = {
+    ENSEMBLE: "#2458a6", RULES: "#b07d1a", RANDOM: "#8794a1", HOLD: "#1d2733",
+    "xgb": "#23805a", "lgbm": "#7fb069", "nhits": "#b8453f", "patchtst": "#8e5ea2",
+}  # fmt: skip
+READING = (
+    "After fees, slippage and funding, all through the same chain; random sides turn over as much as the ensemble. "
+    "Gross Sharpe: what the models lean to, held from close to close, before costs and without the chain; "
+    "an edge is claimed only where its whole interval lies above 0."
+)
+
+
+def cells(line: dict[str, Any]) -> list[str]:
+    """One row of the table as text."""
+    return [
+        line["name"],
+        _span(line["annual_return"], _pct),
+        _span(line["sharpe"], _two),
+        _one(line["max_drawdown"], _pct),
+        _one(line["trades"], lambda x: f"{x:,.0f}"),
+        _one(line["turnover"], _two),
+        _one(line["edge_bps"], lambda x: f"{x:+.1f}"),
+        f"{line['fees_usd']:,.0f}",
+        "" if line["against_random"] is None else _span(line["against_random"], _pct),
+        "" if line["against_random"] is None else f"{line['against_random']['p']:.3f}",
+        "" if line["gross"] is None else _gross(line["gross"]),
+    ]
+
+
+def finding(doc: dict[str, Any]) -> str:
+    """What was found, in a sentence or two."""
+    better = [
+        x["name"] for x in doc["lines"]
+        if x["against_random"] is not None and x["name"] not in (HOLD, RULES) and x["against_random"]["low"] is not None
+        and x["against_random"]["low"] > 0.0
+    ]  # fmt: skip
+    earning = [
+        x["name"] for x in doc["lines"] if x["annual_return"]["low"] is not None and x["annual_return"]["low"] > 0.0
+    ]
+    known = [x["name"] for x in doc["lines"] if x["gross"] and x["gross"]["edge"]]
+    parts = [
+        f"Earned after costs beyond chance: {', '.join(earning)}."
+        if earning
+        else "Nothing earned after costs beyond chance.",
+        f"Better than random sides: {', '.join(better)}." if better else "No model beat random sides beyond chance.",
+        f"Knew something before costs: {', '.join(known)}."
+        if known
+        else "No model knew anything before costs beyond chance.",
+    ]
+    return " ".join(parts)
+
+
+def print_table(console: Console, doc: dict[str, Any]) -> None:
+    """The comparison in a terminal."""
+    table = Table(title=f"{_window(doc)}", title_justify="left", caption=finding(doc), caption_justify="left")
+    for k, head in enumerate(HEADS):
+        table.add_column(head, justify="left" if k == 0 else "right")
+    for line in doc["lines"]:
+        table.add_row(*cells(line))
+    console.print(table)
+    console.print(READING, style="dim")
+
+
+def page(doc: dict[str, Any]) -> str:
+    """The comparison as one HTML page; nothing from the network."""
+    css = (files("research.report") / "assets" / "page.css").read_text(encoding="utf-8")
+    head = "".join(f"<th>{escape(name)}</th>" for name in HEADS)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in cells(line))}</tr>" for line in doc["lines"])
+    plot = _curves(doc).to_html(
+        full_html=False, include_plotlyjs=True, config={"displayModeBar": False, "responsive": True}
+    )
+    models = "".join(
+        f"<li>{escape(str(m['id']))}, trained until {_date(m['train_cutoff_ms'])}</li>" for m in doc["models"]
+    )
+    config = escape(json.dumps(doc["config"], indent=1))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Models against controls</title>
+<style>{css} main {{ max-width: 1440px; }} table {{ font-size: 13px; }}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>Models against controls</h1>
+<p class="window">{escape(_window(doc))}</p>
+<p class="verdict">{escape(finding(doc))}</p>
+</header>
+<section><h2>Equity, from 1</h2>{plot}</section>
+<section><h2>Figures</h2><div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>
+<p class="quiet">{escape(READING)}</p></section>
+<section><h2>Models</h2><details><summary>{len(doc["models"])} fits</summary><ul>{models}</ul></details>
+<details><summary>Configuration</summary><pre>{config}</pre></details></section>
+</main>
+</body>
+</html>
+"""
+
+
+def _curves(doc: dict[str, Any]) -> go.Figure:
+    start = doc["first_day"]
+    days = [datetime.fromtimestamp((start + k) * 86_400, UTC) for k in range(doc["days"] + 1)]
+    figure = go.Figure()
+    for line in doc["lines"]:
+        width = 2.4 if line["name"] in (ENSEMBLE, HOLD) else 1.4
+        dash = "dot" if line["name"] in (RANDOM, RULES, HOLD) else "solid"
+        style = {"color": COLOURS.get(line["name"], "#555"), "width": width, "dash": dash}
+        figure.add_scatter(x=days, y=line["curve"], name=line["name"], mode="lines", line=style)
+    figure.update_yaxes(type="log", gridcolor="#e4e8ec", tickformat=".3~g")
+    figure.update_xaxes(gridcolor="#e4e8ec")
+    figure.update_layout(
+        height=480, margin={"l": 50, "r": 12, "t": 10, "b": 30}, paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)", hovermode="x unified", legend={"orientation": "h", "y": 1.08},
+    )  # fmt: skip
+    return figure
+
+
+def _window(doc: dict[str, Any]) -> str:
+    last = doc["first_day"] + doc["days"] - 1
+    return f"{_day(doc['first_day'])} to {_day(last)} · {doc['days']:,} days · {doc['market']}"
+
+
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * 86_400, UTC).strftime("%Y-%m-%d")
+
+
+def _date(ms: "int | None") -> str:
+    return "unknown" if not ms else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def _pct(x: float) -> str:
+    return f"{100 * x:+.1f} %"
+
+
+def _two(x: float) -> str:
+    return f"{x:.2f}"
+
+
+def _one(f: dict[str, Any], text: Any) -> str:
+    return "" if f["value"] is None else str(text(f["value"]))
+
+
+def _span(f: dict[str, Any], text: Any) -> str:
+    if f["value"] is None:
+        return ""
+    return text(f["value"]) + ("" if f["low"] is None else f" ({text(f['low'])} to {text(f['high'])})")
+
+
+def _gross(v: dict[str, Any]) -> str:
+    if v["sharpe"] is None:
+        return ""
+    return f"{v['sharpe']:.2f} ({v['low']:.2f} to {v['high']:.2f}){' edge' if v['edge'] else ''}"
