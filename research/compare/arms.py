@@ -60,7 +60,8 @@ def buy_and_hold(market: Market, config: Config) -> Outcome:
     """
     p = config.params()
     cost = p.venue.taker_fee + p.venue.slippage
-    bought: BoolArray = (market.valid & (market.close > 0.0))[0]
+    bought: BoolArray = market.valid[0].copy()
+    bought &= market.close[0] > 0.0
     share = bought / max(1, bought.sum())
     price = _last_known(market.close)
     base = np.where(bought, price[0], 1.0)
