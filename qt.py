@@ -39,6 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "train": Entry("experiments.train_cli:train", "Train the models of a configuration, window by window; MLflow."),
     "tape": Entry("experiments.train_cli:tape", "Write the signal tape of all windows; trains what is missing."),
     "ui": Entry("experiments.ui_cli:ui", "MLflow's web page on the logged trainings."),
+    "paths": Entry("research.training.paths_cli:paths", "How a model's figures vary over histories: purged paths."),
     "compare": Entry("research.compare.cli:compare", "Models alone and together, beside rules, chance and holding."),
     "tables": Entry("research.learning.tables_cli:tables", "Q-tables: show, compare, merge."),
     "check": Entry("research.cli.check_cli:check", "Checks of the machinery itself: lookahead."),

@@ -49,7 +49,8 @@ def random_arm(config: Config, market: Market, rate: float, seed: int, like: "Si
     drawn = random_tape(market, RandomParams(seed=name_hash(f"compare {seed}") % 2**62, rate=rate))
     if like is None:
         return Arm(RANDOM, config, drawn)
-    speaks = np.ascontiguousarray(drawn.available & like.available.any(axis=2)[:, :, None])
+    someone: BoolArray = np.asarray(like.available.any(axis=2, keepdims=True))
+    speaks = np.ascontiguousarray(drawn.available & someone)
     return Arm(RANDOM, config, SignalTape(drawn.proba, speaks, drawn.model_id, drawn.models))
 
 
