@@ -20,12 +20,12 @@ from research.training.walk_forward import costs_of
 KINDS = ("planted", "shuffled", "random_walk")
 MODELS: dict[str, Any] = {
     "windows": {
-        "first_predict": "2016-01-01", "train_days": 4380, "stop_days": 365, "calibrate_days": 365, "predict_days": 3200,
+        "first_predict": "2016-01-01", "train_days": 4380, "stop_days": 365, "calibrate_days": 365, "predict_days": 4800,
     },
     "xgb": {"rounds": 200, "patience": 20, "min_child_weight": 200.0},
     "lgbm": {"rounds": 200, "patience": 20},
     "nhits": {"steps": 600, "check_steps": 50},
-    "patchtst": {"steps": 600, "check_steps": 50, "batch": 128},
+    "patchtst": {"steps": 600, "check_steps": 50},
 }  # fmt: skip
 
 

@@ -97,13 +97,23 @@ def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[tuple[str, int], Outcome]:
+    return {(o.kind, o.seed): o for o in read_outcomes(path)}
+
+
+def read_outcomes(path: Path) -> list[Outcome]:
+    """The outcomes of a file that ``run_study`` wrote under today's settings.
+
+    Raises
+    ------
+    DataError
+        If it holds something else, or outcomes of other settings.
+    """
     raw = read_json(path)
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise DataError(f"{path}: no outcomes of {FORMAT}; another file expected")
     if raw["settings"] != json.loads(json.dumps(settings_key())):
         raise DataError(f"{path}: outcomes of other settings; another file, or none, expected")
-    outcomes = [_outcome(row) for row in raw["outcomes"]]
-    return {(o.kind, o.seed): o for o in outcomes}
+    return [_outcome(row) for row in raw["outcomes"]]
 
 
 def _outcome(row: dict[str, Any]) -> Outcome:
