@@ -73,8 +73,8 @@ def _train(config: Path, changes: tuple[str, ...], track: bool) -> "tuple[Traini
     training = open_training(checked, load_config_market(checked))
     with _tracked(training, tracker), progress_bar("fits", left=True) as progress:
         reports = run(training, () if tracker is None else (tracker,), say, progress)
-    if tracker is not None:
-        tracker.finish(reports)
+        if tracker is not None:
+            tracker.finish(reports)
     return training, reports, tracker
 
 

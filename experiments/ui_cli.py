@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 120.0  # for the first answer; a cold start on a busy machine
 GRACE_S = 10.0  # for an orderly end
+FIRST_PAGE = "/#/experiments?workflowType=machine_learning"  # not the one for language models, MLflow's default
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -50,7 +51,7 @@ def ui(port: int, host: str, no_open: bool) -> None:
             click.echo(f"MLflow shows {store.shown} at {address}; Ctrl-C ends it")
             if host not in LOOPBACK:
                 click.echo(f"anyone who reaches {host}:{port} can read and change these runs: there is no password")
-            _open(address, no_open)
+            _open(f"{address}{FIRST_PAGE}", no_open)
             if server.wait() != 0:
                 raise click.ClickException(f"MLflow's server ended: {_last_line(log)}")
         except KeyboardInterrupt:

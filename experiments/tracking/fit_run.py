@@ -56,11 +56,11 @@ def fit_numbers(report: FitReport) -> dict[str, float]:
     found: dict[str, Any] = {names.N_SYMBOLS: len(report.symbols)}
     for span in SMALL_SPANS:
         described = report.spans.get(span, {})
-        found[f"rows/{span}"] = described.get("rows")
-        found[f"independent/{span}"] = described.get("independent")
-    found["rows/predicted"] = report.spans.get("predict", {}).get("predicted")
-    found |= {f"seconds/{name}": value for name, value in report.seconds.items()}
-    found |= {f"calibration/{name}": value for name, value in report.calibration.items()}
+        found[f"rows_{span}"] = described.get("rows")
+        found[f"independent_{span}"] = described.get("independent")
+    found["rows_predicted"] = report.spans.get("predict", {}).get("predicted")
+    found |= {f"seconds_{name}": value for name, value in report.seconds.items()}
+    found |= {f"calibration_{name}": value for name, value in report.calibration.items()}
     if report.curve.step:
         found[names.BEST_STEP] = report.curve.best_step
         limit = next((report.params[k] for k in STEP_LIMITS if k in report.params), None)

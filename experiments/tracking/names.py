@@ -1,7 +1,8 @@
 """The names under which everything is logged; compare view, charts and searches rest on their being the same everywhere.
 
-Tags identify, params say what was asked for, metrics are numbers that can be ordered and drawn. A metric with a slash stands
-in a section of its own in MLflow's charts. Raise FORMAT when a name changes its meaning.
+Tags identify, params say what was asked for, metrics are numbers that can be ordered and drawn. MLflow's charts put a metric
+with a slash into a section of its own, above those without: a fit has none, a training has one section for each agent.
+Raise FORMAT when a name changes its meaning.
 """
 
 from typing import Any

@@ -6,36 +6,41 @@ from research.training.report import FitReport
 
 INK, GREY, FAINT = "#1f2933", "#7b8794", "#e4e7eb"
 COLOURS = {"BUY": "#1b8a5a", "SELL": "#c0392b"}
+BAR, REST = "#3f6fb5", "#b8c4d6"
+LETTER = 0.085  # inches of a letter at the size of tick labels
 MOST_BARS = 20  # features shown; the others are summed up in one bar
 
 
 def reliability_figure(report: FitReport) -> Any:
-    """Said against came, BUY and SELL, ten bins of equal numbers of rows; on the diagonal probabilities hold."""
-    figure, axes = _figure(6.4, 5.6)
-    said = [point for bins in report.reliability.values() for b in bins for point in b[:2]]
-    low, high = max(0.0, min(said) - 0.02), min(1.0, max(said) + 0.02)
-    axes.plot([low, high], [low, high], color=GREY, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+    """Said against came, BUY and SELL, ten bins of equal numbers of rows; on the diagonal probabilities hold.
+
+    The bands are two standard errors of the independent outcomes in a bin, few of its rows: labels overlap, and the symbols
+    move together.
+    """
+    figure, axes = _figure(5.8, 6.0, left=0.75)
+    span = report.spans.get("predict", {})
+    independent = span.get("independent", 0.0) / span["rows"] if span.get("rows") else 1.0  # outcomes per row
+    edges = []
     for name, bins in report.reliability.items():
         x, y = [b[0] for b in bins], [b[1] for b in bins]
+        error = [2.0 * (s * (1.0 - s) / max(1.0, n * independent)) ** 0.5 for _, s, n in bins]
+        band = [[max(0.0, a - e) for a, e in zip(y, error, strict=True)],
+                [min(1.0, a + e) for a, e in zip(y, error, strict=True)]]  # fmt: skip
+        axes.fill_between(x, *band, color=COLOURS[name], alpha=0.1, linewidth=0, zorder=2)
+        for edge in band:
+            axes.plot(x, edge, color=COLOURS[name], linewidth=0.7, alpha=0.35, zorder=2)
         axes.plot(x, y, color=COLOURS[name], linewidth=1.6, marker="o", markersize=5, label=name, zorder=3)
-        # two standard errors of a share, as if rows were independent: overlapping labels make the true ones wider
-        error = [2.0 * (max(s * (1.0 - s), 1e-9) / n) ** 0.5 for _, s, n in bins]
-        axes.fill_between(
-            x,
-            [a - e for a, e in zip(y, error, strict=True)],
-            [a + e for a, e in zip(y, error, strict=True)],
-            color=COLOURS[name],
-            alpha=0.14,
-            linewidth=0,
-            zorder=2,
-        )
+        edges += [*x, *band[0], *band[1]]
+    low, high = max(0.0, min(edges) - 0.01), min(1.0, max(edges) + 0.01)
+    axes.plot([low, high], [low, high], color=GREY, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
     axes.set(xlim=(low, high), ylim=(low, high), xlabel="probability said", ylabel="share that came")
     axes.set_aspect("equal")
     axes.legend(frameon=False, loc="upper left")
     error_text = report.metrics.get("calibration_error")
     rows = sum(b[2] for b in next(iter(report.reliability.values())))
-    detail = "" if error_text is None else f", expected calibration error {error_text:.4f}"
-    _title(axes, f"{report.agent} {report.window.name}: reliability", f"{rows:,} rows predicted out of sample{detail}")
+    detail = "" if error_text is None else f", calibration error {error_text:.3f}"
+    below = f"{rows:,} rows{detail}; bands: two standard errors"
+    _title(axes, f"{report.agent} {report.window.name}: reliability", below)
     return figure
 
 
@@ -53,26 +58,30 @@ def importance_figure(report: FitReport) -> Any:
         if rest:
             items.append((f"{len(rest)} others", sum(share for _, share in rest)))
         what = "share of the total gain of all splits"
-    figure, axes = _figure(6.8, 1.3 + 0.25 * len(items))
+    widest = max(len(name) for name, _ in items)
+    figure, axes = _figure(5.2 + LETTER * widest, 1.2 + 0.25 * len(items), left=0.25 + LETTER * widest)
     places = range(len(items))[::-1]
-    axes.barh(list(places), [share for _, share in items], color="#3f6fb5", height=0.68, zorder=2)
+    colours = [REST if name.endswith(" others") else BAR for name, _ in items]
+    axes.barh(list(places), [share for _, share in items], color=colours, height=0.68, zorder=2)
     axes.set_yticks(list(places), [name for name, _ in items])
-    top = max(share for _, share in items)
+    top = max(share for _, share in items) or 1.0
     for place, (_, share) in zip(places, items, strict=True):
         axes.text(share + 0.01 * top, place, f"{share:.1%}", va="center", fontsize=8, color=GREY)
     axes.set_xlim(0.0, 1.12 * top)
     axes.grid(axis="y", visible=False)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.locator_params(axis="x", nbins=6, steps=[1, 2, 5, 10])
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}%" if (value := round(100.0 * value, 6)) else "0")
     axes.tick_params(axis="y", length=0)
     _title(axes, f"{report.agent} {report.window.name}: what it looks at", what)
     return figure
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def _figure(width: float, height: float, left: float) -> tuple[Any, Any]:
+    """A figure with margins in inches: matplotlib's own layouts draw everything twice, and a training makes hundreds."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
+    axes = figure.add_axes((left / width, 0.55 / height, (width - left - 0.25) / width, (height - 1.15) / height))
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.grid(color=FAINT, linewidth=0.8, zorder=0)
@@ -84,9 +93,8 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _title(axes: Any, title: str, below: str) -> None:
-    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK, pad=22)
-    axes.text(0.0, 1.0, below, transform=axes.transAxes, fontsize=9, color=GREY, va="bottom", ha="left")
-    axes.texts[-1].set_position((0.0, 1.015))
+    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK, pad=24)
+    axes.annotate(below, (0.0, 1.0), (0.0, 8.0), "axes fraction", "offset points", fontsize=9, color=GREY, va="bottom")
 
 
 def _lag_text(name: str) -> str:

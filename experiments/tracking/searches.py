@@ -109,7 +109,7 @@ SEARCHES: dict[str, Search] = {
         "fits made by a commit of this program", f"{FIT} AND tags.`{names.COMMIT}` = '{{commit}}'", BY_NAME,
         {"commit": "40 hex digits"},
     ),
-    "slowest": Search("fits by time", SPOKE, ("metrics.`seconds/fit` DESC",)),
+    "slowest": Search("fits by time", SPOKE, ("metrics.seconds_fit DESC",)),
     "superseded": Search(
         "fits that the same training has made again on other data", f"tags.`{names.CURRENT}` = 'false'", NEWEST
     ),
@@ -137,11 +137,9 @@ def filter_of(name: str, **values: str) -> str:
 
 
 def find(client: Any, experiment_ids: list[str], name: str, max_results: int = 1000, **values: str) -> list[Any]:
-    """The runs of a search in its order; the first page, at most ``max_results``."""
-    text = filter_of(name, **values)
-    return list(
-        client.search_runs(experiment_ids, text, order_by=list(SEARCHES[name].order_by), max_results=max_results)
-    )
+    """The runs of a search in its order, equal ones by name; the first page, at most ``max_results``."""
+    text, order = filter_of(name, **values), list(dict.fromkeys((*SEARCHES[name].order_by, *BY_NAME)))
+    return list(client.search_runs(experiment_ids, text, order_by=order, max_results=max_results))
 
 
 def markdown() -> str:

@@ -13,9 +13,10 @@ from research.cli.inputs import load_config_market, read_config
 from research.training.report import FitReport
 from research.training.walk_forward import Training, open_training, train
 
+N_BARS = 3096
 RAW: dict[str, Any] = {
     "seed": 0,
-    "data": {"simulated": {"n_symbols": 4, "n_bars": 3096, "seed": 7}, "timeframe": "1h"},
+    "data": {"simulated": {"n_symbols": 4, "n_bars": N_BARS, "seed": 7}, "timeframe": "1h"},
     "supervisor": {"horizon_bars": 24},
     "ensemble": {"threshold": 0.3},  # so that small models act
     "models": {
@@ -55,16 +56,18 @@ class Logged(NamedTuple):
 
 
 def write_config(folder: Path, changes: "dict[str, Any] | None" = None) -> Path:
-    """The small configuration as a file; ``changes`` go into its models section."""
-    raw = {**RAW, "models": {**RAW["models"], "folder": str(folder / "models"), **(changes or {})}}
+    """The small configuration as a file; ``changes`` go into its models section, None takes a key out."""
+    models = {**RAW["models"], "folder": str(folder / "models"), **(changes or {})}
+    raw = {**RAW, "models": {k: v for k, v in models.items() if v is not None}}
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(raw, sort_keys=False))
     return path
 
 
-def open_small(folder: Path, changes: "dict[str, Any] | None" = None, **data: int) -> Training:
-    config = read_config(write_config(folder, changes), [f"data.simulated.{k}={v}" for k, v in data.items()])
-    return open_training(config, load_config_market(config))
+def open_small(folder: Path, changes: "dict[str, Any] | None" = None, n_bars: int = N_BARS) -> Training:
+    """The small training on the first bars of its market."""
+    config = read_config(write_config(folder, changes))
+    return open_training(config, load_config_market(config).head(n_bars))
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +99,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Training:
     training = open_small(tmp_path_factory.mktemp("trained"))
     train(training)
     return training
+
+
+@pytest.fixture(scope="session")
+def brief(trained: Training) -> Training:
+    """Two of its agents, one of which abstains; its fits are those on disk. For tests that log often."""
+    only = {"slots": ["xgb", "patchtst"], "lgbm": None, "nhits": None, "folder": str(trained.settings.folder)}
+    return open_small(trained.settings.folder.parent, only)
 
 
 @pytest.fixture(scope="session")

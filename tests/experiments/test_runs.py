@@ -67,8 +67,8 @@ def test_metrics_are_the_reports(logged: Logged, agent: str):
     known = {k: v for k, v in report.metrics.items() if v is not None}
     assert known == {k: metrics[k] for k in known}
     assert metrics["best_step"] == report.curve.best_step
-    assert metrics["rows/train"] == report.spans["train"]["rows"]
-    assert metrics["calibration/slope"] == report.calibration["slope"]
+    assert metrics["rows_train"] == report.spans["train"]["rows"]
+    assert metrics["calibration_slope"] == report.calibration["slope"]
     asked = {"rmse", "mae", "r2", "directional_accuracy", "log_loss", "brier", "calibration_error", "actionable"}
     if metrics["actionable"]:
         asked |= {"actionable_accuracy", "win_rate", "mean_r", "mean_r_net"}
@@ -100,7 +100,7 @@ def test_an_abstaining_fit_is_a_finished_run_without_metrics_of_quality(logged: 
     assert run.data.tags[names.ABSTAINS] == "true"
     assert run.data.tags[names.REASON] == report.abstains
     assert not set(run.data.metrics) & {"log_loss", "best_step", names.CURVE_TRAIN}
-    assert run.data.metrics["rows/train"] == report.spans["train"]["rows"]
+    assert run.data.metrics["rows_train"] == report.spans["train"]["rows"]
     assert logged.run("xgb").data.tags[names.ABSTAINS] == "false"
     assert not run.outputs or not run.outputs.model_outputs
 
