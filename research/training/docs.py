@@ -20,7 +20,8 @@ from research.training.settings import settings_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 MEANS = (
-    ("log_loss", "log loss", 4), ("log_loss_prior", "class shares", 4), ("log_loss_skill", "skill", 4), ("brier", "Brier", 4),
+    ("log_loss", "log loss", 4), ("log_loss_prior", "class shares", 4), ("log_loss_skill", "skill", 4),
+    ("brier", "Brier", 4),
     ("calibration_error", "ECE", 4), ("directional_accuracy", "direction", 4), ("rmse", "RMSE", 4), ("mae", "MAE", 4),
     ("r2", "R2", 4),
 )  # fmt: skip
