@@ -182,3 +182,21 @@ def _prefetch_interpreted(array: Any, index: tuple[int, ...]) -> None:
 
 # ask for the cache line of array[index], or of its first number (any index, even beyond the array: a hint never faults)
 prefetch: Any = _prefetch_interpreted if INTERPRETED else _prefetch_compiled
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _natural_compiled(_context: Any, index: Any) -> Any:
+    def codegen(_target: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        builder.assume(builder.icmp_signed(">=", args[0], args[0].type(0)))
+        return args[0]
+
+    return index(index), codegen
+
+
+def _natural_interpreted(index: int) -> int:
+    """The index itself."""
+    return index
+
+
+# tells the compiler that an index is not negative: else every access with it looks whether to count from the end
+natural: Any = _natural_interpreted if INTERPRETED else _natural_compiled

@@ -11,7 +11,7 @@ caller-owned ``out``. The live adapter calls these functions; the backtester's l
 
 from typing import Any, NamedTuple
 
-from qt_core._jit import inner
+from qt_core._jit import inner, natural
 from qt_core.codes import EV_ADJUST, EV_CANCEL, EV_COMMAND, EV_FILL, EV_FUNDING, EV_LIQUIDATION, EV_REJECT
 from qt_core.context import health, hedgefund_os, msc_policy, orchestrator_policy, regime, retraining, universe
 from qt_core.engine.params import VenueParams
@@ -157,6 +157,7 @@ def on_close(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, out: Any)
     stop_entries(state, now_ms, out)
     resolve_labels(p, state, bars, f, now_ms)
     if t >= 0:
+        t = natural(t)
         context_step(p, state, bars, f, rows, t, now_ms, out)
         collect(p, state, bars, f, rows, t, now_ms, out)
         balance_step(p, state, rows, t, now_ms, out)

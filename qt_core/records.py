@@ -6,10 +6,25 @@ int64 ms UTC, fractions plain (0.015 = 1.5 %).
 
 import numpy as np
 
+from qt_core.arrays import CACHE_LINE
 
-def _record(floats: str = "", ints: str = "", unsigned: str = "") -> np.dtype:
-    fields = [(n, "f8") for n in floats.split()] + [(n, "i8") for n in ints.split()]
-    return np.dtype(fields + [(n, "u8") for n in unsigned.split()], align=True)
+
+def _record(floats: str = "", ints: str = "", unsigned: str = "", first: str = "") -> np.dtype:
+    """Fields by kind; those of ``first`` lead, and a record that names any fills whole cache lines."""
+    kinds = (
+        dict.fromkeys(floats.split(), "f8") | dict.fromkeys(ints.split(), "i8") | dict.fromkeys(unsigned.split(), "u8")
+    )
+    names = [*first.split(), *(n for n in kinds if n not in first.split())]
+    size = 8 * len(names)
+    return np.dtype(
+        {
+            "names": names,
+            "formats": [kinds[n] for n in names],
+            "offsets": list(range(0, size, 8)),
+            "itemsize": -(-size // CACHE_LINE) * CACHE_LINE if first else size,
+        },
+        align=True,
+    )
 
 
 # What the chain asks of the venue. `approved` is the governor's stamp: the venue refuses an opening order without it.
@@ -22,6 +37,7 @@ REQUEST_DT = _record(
 ORDER_DT = _record(
     "qty filled price trigger leverage callback activation extreme",
     "status seq kind side tag reduce_only approved expire_ms active_ms cancel fresh reason",
+    first="status kind side cancel fresh expire_ms price trigger",
 )
 
 # What the venue (or the exchange, or a person) tells the chain.
@@ -38,12 +54,14 @@ VENUE_SYMBOL_DT = _record(
     "extra_slippage",
     "n_orders top pending ending next_expiry_ms last_valid_ms volume_ms inside_ms ambiguous_ms reject_seq reject_reason "
     "reject_tag busy",
+    first="qty watch_low watch_high pending next_expiry_ms last_close last_mark last_valid_ms",
 )
 
 # Venue: account and cursor. free_usd + margin_usd = wallet balance.
 VENUE_FUND_DT = _record(
     "free_usd margin_usd fee_usd funding_usd realised_usd insurance_usd slippage_usd maker_fee_usd taker_fee_usd",
     "n_active n_hot phase cursor funding_cursor in_bar ambiguous_bars n_fills n_liquidations n_partial n_rejected",
+    first="n_active n_hot phase cursor funding_cursor in_bar free_usd margin_usd",
 )
 
 # Chain state: account. hfos_* 7's directive in force, orch_* 18's, policy_* the policy row (MSC); limit_* what binds of
@@ -68,6 +86,7 @@ FUND_DT = _record(
     "trained_ms trigger_last_ms regime_since_ms regime_candidate regime_trained "
     "n_trades n_wins n_recent last_close_ms sizer_updates strategy_updates",
     "digest seed",
+    first="wallet_usd equity_usd margin_usd reserved_margin_usd n_open n_pending n_slots digest",
 )
 
 # Chain state: per symbol. Static facts first (copied from the contract specs and the configuration), then what is known
@@ -89,6 +108,12 @@ SYMBOL_DT = _record(
     "exit_seq exit_why exit_whole scaled_seq "
     "strategy strategy_state sizer_state sizer_action exit_mode explored",
     "name_hash",
+    # a cache line each: what is read of every symbol, then what is read of every position at every close
+    first="qty side pending_seq active signal_side signal_ms signal_confidence mark "
+    "avg_price leverage worst_roi exit_seq initial_risk_usd realised_usd fee_usd funding_usd "
+    "r_multiple best_r worst_r sl_seq tp_seq let_run entry_ms advice "
+    "rung_1_qty rung_2_qty trail_qty class_code class_confidence trail_active best_price inside_ms "
+    "exit_mode sl_price sl_distance tick_size laddered sector margin_usd tier",
 )
 
 # Chain state: one model prediction (or several of one bar and side) until its label ends. conf: 0 = the model did not act.

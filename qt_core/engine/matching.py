@@ -8,7 +8,7 @@ the lists.
 
 from typing import Any
 
-from qt_core._jit import inner, prefetch
+from qt_core._jit import inner, natural, prefetch
 from qt_core.codes import (
     OK,
     PX_CLOSE,
@@ -60,7 +60,7 @@ def begin_bar(p: Any, venue: Any, bars: Any, f: int) -> None:
     n = 0
     time_ms = bars.time[f]
     for k in range(fund.n_active):
-        i = venue.active[k]
+        i = natural(venue.active[k])
         prefetch(bars.px, (f + 1, i))
         if is_hot(p, venue, bars, f, i, time_ms):
             venue.hot[n] = i
@@ -103,10 +103,10 @@ def match_next(p: Any, venue: Any, bars: Any, f: int, event: Any) -> bool:
     while fund.phase < P_DONE:
         if fund.phase == P_FUNDING:
             k = _funding(venue, bars, f)
-            i = bars.funding_symbol[k] if k >= 0 else 0
+            i = natural(bars.funding_symbol[k]) if k >= 0 else 0
             a = found(FUND if k >= 0 else NOTHING, k, OK)
         elif fund.cursor < fund.n_hot:
-            i = venue.hot[fund.cursor]
+            i = natural(venue.hot[fund.cursor])
             a = _find(p, venue, bars, f, i, fund.phase)
         else:
             i = 0
@@ -152,7 +152,7 @@ def end_bar(venue: Any, bars: Any, f: int) -> None:
     fund.phase = P_FUNDING
     fund.cursor = 0
     for k in range(fund.n_hot):
-        i = venue.hot[k]
+        i = natural(venue.hot[k])
         if bars.valid[f, i]:
             _move_trailing(venue, bars, f, i)
         if venue.symbol[i].qty == 0.0 and venue.symbol[i].n_orders == 0 and venue.symbol[i].pending == 0:
@@ -167,7 +167,7 @@ def end_bar(venue: Any, bars: Any, f: int) -> None:
 def remember_last(venue: Any, bars: Any, f: int) -> None:
     """Last known prices of the symbols with a position or an order."""
     for k in range(venue.fund[0].n_active):
-        i = venue.active[k]
+        i = natural(venue.active[k])
         if bars.valid[f, i]:
             v = venue.symbol[i]
             v.last_close = bars.px[f, i, PX_CLOSE]

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core._jit import entry, inner, prefetch
+from qt_core._jit import entry, inner, natural, prefetch
 from qt_core._reference import by_reference
 from qt_core.codes import EV_FILL, MARKET, PX_CLOSE, PX_NAMES, PX_OPEN
 from qt_core.engine.matching import P_INSIDE, begin_bar, end_bar, match_next
@@ -67,12 +67,13 @@ def submit_all(p: Any, venue: Any, bars: Any, f: int, out: Any) -> None:
     active_ms: Any = bars.time[f] + 1 if inside and p.venue.stops_in_entry_bar == 0 else np.int64(0)
     for k in range(out.n[N_REQUESTS]):
         r = out.requests[k]
-        prefetch(bars.px, (f + 1, r.symbol))
-        prefetch(bars.volume, (f + 1, r.symbol))
+        i = natural(r.symbol)
+        prefetch(bars.px, (f + 1, i))
+        prefetch(bars.volume, (f + 1, i))
         fresh = 0 if inside and fund.phase >= P_INSIDE and r.kind != MARKET else 1
-        submit(venue, bars.specs, r, _last_price(venue, bars, f, r.symbol, out), inside, active_ms, fresh)
-        if k + 1 == out.n[N_REQUESTS] or out.requests[k + 1].symbol != r.symbol:
-            refresh_watch(venue, r.symbol)
+        submit(venue, bars.specs, r, _last_price(venue, bars, f, i, out), inside, active_ms, fresh)
+        if k + 1 == out.n[N_REQUESTS] or out.requests[k + 1].symbol != i:
+            refresh_watch(venue, i)
     out.n[N_REQUESTS] = 0
 
 
@@ -100,8 +101,9 @@ def _run(p: Any, state: Any, venue: Any, bars: Any, rows: Any, out: Any, curve: 
             f = skip_quiet(p, state, venue, bars, rows, out, curve, f, f1)
             if f >= f1:
                 break
+        f = natural(f)
         if not has_room(state, bars, f, out):
-            return f
+            return int(f)
         begin_bar(p.venue, venue, bars, f)
         more = True
         while more:

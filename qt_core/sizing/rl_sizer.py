@@ -219,12 +219,16 @@ def greedy(p: Params, q: Any, state: int, limits: Limits) -> int:
     for k in range(N_MULTIPLIERS):
         margin = limits.base_margin_usd * multiplier_at(p, k)
         if margin >= least and margin <= most and limits.min_leverage == limits.min_leverage:
+            row, row_q = -1, -inf  # row by row: five short chains side by side instead of a long one
             for leverage in range(low, top + 1):
                 action = k * N_LEVERAGES + leverage - 1
                 value = known(q[state, action])
-                better = value > best_q
-                best = action if better else best
-                best_q = value if better else best_q
+                better = value > row_q
+                row = action if better else row
+                row_q = value if better else row_q
+            better = row_q > best_q
+            best = row if better else best
+            best_q = row_q if better else best_q
     middle = nearest_action(p, p.neutral_multiplier, p.neutral_leverage)
     if best >= 0 and middle != best and known(q[state, middle]) == best_q and valid(p, middle, limits):
         return middle

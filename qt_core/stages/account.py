@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import inner, natural
 from qt_core.codes import ENFORCED, OFF, PX_MARK_CLOSE
 
 DAY_MS = 86_400_000
@@ -22,7 +22,7 @@ def mark_positions(state: Any, bars: Any, f: int) -> None:
     unrealised = 0.0
     exposure = 0.0
     for k in range(fund.n_open):
-        i = state.open_list[k]
+        i = natural(state.open_list[k])
         s = state.symbol[i]
         if bars.valid[f, i]:
             s.mark = bars.px[f, i, PX_MARK_CLOSE]

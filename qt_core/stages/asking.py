@@ -99,7 +99,8 @@ def ask_sizer(p: Any, state: Any, rows: Any, c: Any, now_ms: int, out: Any) -> N
     if epsilon > 0.0:
         name = state.symbol[c.symbol].name_hash
         u1 = draw(state.fund[0].seed, name, now_ms, DRAW_SIZE)
-        u2 = draw(state.fund[0].seed, name, now_ms, DRAW_SIZE_PICK)
+        if u1 < epsilon:
+            u2 = draw(state.fund[0].seed, name, now_ms, DRAW_SIZE_PICK)
     limits = rl_sizer.Limits(
         base,
         p.risk.min_margin_usd,

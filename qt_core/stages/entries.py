@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner
+from qt_core._jit import inner, natural
 from qt_core.codes import (
     ENFORCED,
     ESS_LATCHED,
@@ -284,7 +284,7 @@ def _take(p: Any, state: Any, rows: Any, t: int, c: Any, now_ms: int, decision_m
 def enter(p: Any, state: Any, bars: Any, rows: Any, t: int, now_ms: int, out: Any) -> None:
     """The best candidates one by one; the others are journalled as refused before, or as not selected."""
     for rank in range(out.n[N_CANDIDATES]):
-        slot = out.order[rank]
+        slot = natural(out.order[rank])
         c = out.candidates[slot]
         _blank(state, c, now_ms, rank)
         if c.reason == OK:

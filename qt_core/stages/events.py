@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner, rare, stay_apart
+from qt_core._jit import inner, natural, rare, stay_apart
 from qt_core.codes import (
     ENTRY_CLOSED,
     EV_FUNDING,
@@ -231,7 +231,7 @@ def _reduce(p: Any, state: Any, s: Any, e: Any, out: Any) -> None:
 @inner
 def on_fill(p: Any, state: Any, e: Any, out: Any) -> None:
     """A fill (or liquidation, or settlement) of any order of a symbol."""
-    s = state.symbol[e.symbol]
+    s = state.symbol[natural(e.symbol)]
     fund = state.fund[0]
     fund.wallet_usd = e.wallet_usd
     margin_before = s.margin_usd

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner, kernel, rare, stay_apart
+from qt_core._jit import inner, kernel, natural, rare, stay_apart
 from qt_core.codes import (
     CTX_ATR_PCT,
     CTX_MOMENTUM,
@@ -164,7 +164,7 @@ def manage_positions(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, n
     if amplifies:
         fund.amplification_last_ms = now_ms
     for k in range(fund.n_open):
-        i = state.open_list[k]
+        i = natural(state.open_list[k])
         s = state.symbol[i]
         if s.exit_seq != 0 or s.side == 0:
             continue

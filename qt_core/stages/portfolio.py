@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core._jit import inner, rare, stay_apart
+from qt_core._jit import inner, natural, rare, stay_apart
 from qt_core.codes import (
     CORRELATED,
     ENFORCED,
@@ -51,7 +51,7 @@ def neighbours(p: Any, state: Any, rows: Any, t: int, i: int, side: int) -> Neig
     row = rows.correlation_row[t]
     for k in range(fund.n_open + fund.n_pending):
         opened = k < fund.n_open
-        j = state.open_list[k] if opened else state.pending_list[k - fund.n_open]
+        j = natural(state.open_list[k] if opened else state.pending_list[k - fund.n_open])
         s = state.symbol[j]
         theirs = s.side if opened else s.pending_side
         if j == i or theirs != side or (not opened and s.qty != 0.0):
@@ -70,14 +70,14 @@ def book(state: Any, sector: int, n_correlated: int) -> portfolio_balancer.Book:
     fund = state.fund[0]
     n_long, n_short, gross, sector_margin = 0, 0, 0.0, 0.0
     for k in range(fund.n_open):
-        s = state.symbol[state.open_list[k]]
+        s = state.symbol[natural(state.open_list[k])]
         n_long += s.side > 0
         n_short += s.side < 0
         gross += abs(s.qty) * s.mark
         if s.sector == sector:
             sector_margin += s.margin_usd
     for k in range(fund.n_pending):
-        s = state.symbol[state.pending_list[k]]
+        s = state.symbol[natural(state.pending_list[k])]
         if s.qty == 0.0:
             n_long += s.pending_side > 0
             n_short += s.pending_side < 0

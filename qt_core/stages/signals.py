@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qt_core._jit import inner, prefetch
+from qt_core._jit import inner, natural, prefetch
 from qt_core.codes import (
     BELOW_CONFIDENCE,
     CTX_ATR_PCT,
@@ -82,7 +82,8 @@ def _pick_strategy(p: Any, state: Any, cell: int, fitting: int, i: int, now_ms: 
     if epsilon > 0.0:
         name = state.symbol[i].name_hash
         u1 = draw(state.fund[0].seed, name, now_ms, DRAW_STRATEGY)
-        u2 = draw(state.fund[0].seed, name, now_ms, DRAW_STRATEGY_PICK)
+        if u1 < epsilon:
+            u2 = draw(state.fund[0].seed, name, now_ms, DRAW_STRATEGY_PICK)
     allowed = fund.policy_allowed if p.msc.mode == ENFORCED else msc_policy.ALL_STRATEGIES
     return meta_strategy.choose(q, state.memory[0].q_strategy[0], cell, fitting, allowed, epsilon, u1, u2)
 
@@ -236,7 +237,7 @@ def collect(p: Any, state: Any, bars: Any, f: int, rows: Any, t: int, now_ms: in
             out.picked[n_free] = i
             n_free += 1
     for k in range(n_free):
-        consider(p, state, bars, f, rows, t, out.picked[k], out.said[k], now_ms, out)
+        consider(p, state, bars, f, rows, t, natural(out.picked[k]), out.said[k], now_ms, out)
 
 
 @inner

@@ -196,8 +196,8 @@ WORDS = (
     Mutant(
         "ties go to the largest",
         "sizing/rl_sizer.py",
-        "better = value > best_q",
-        "better = value >= best_q",
+        "better = value > row_q",
+        "better = value >= row_q",
         killers.SIZING,
     ),
     Mutant(
