@@ -63,8 +63,11 @@ def load_agent(folder: Path, schema: str = "") -> Agent:
     try:
         agent = cls(module.Params(**manifest["params"]))
         agent.restore(folder, manifest)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # each library has errors of its own for a file it cannot read
+        why = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise DataError(
-            f"{folder}: cannot be loaded as {name} ({error}); a folder written by qt train expected"
+            f"{folder}: cannot be loaded as {name} ({why}); a folder written by qt train expected"
         ) from error
     return agent
