@@ -72,9 +72,9 @@ def fit(score: FloatArray, label: IntArray, weight: FloatArray) -> Calibration:
         before, loss = loss, _loss(design, hit, weight, x, start)
         if before - loss <= 1e-10 * max(1.0, abs(before)):
             break
-    if not SLOPES[0] <= x[0] <= SLOPES[1]:  # scores that say the opposite, or nothing: only the class shares are kept
+    if not x[0] >= SLOPES[0]:  # scores that say the opposite, or nothing: only the class shares are kept
         return _shares(label, weight)
-    return Calibration(float(x[0]), float(x[1]), float(x[2]))
+    return Calibration(min(float(x[0]), SLOPES[1]), float(x[1]), float(x[2]))
 
 
 def _shares(label: IntArray, weight: FloatArray) -> Calibration:
