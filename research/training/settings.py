@@ -11,7 +11,7 @@ from qt_core.errors import ConfigError
 from qt_core.signal.tape import N_MODELS
 from research.splits import Plan
 
-KEYS = ("folder", "slots", "windows", "samples", "experiment", *AGENTS)
+KEYS = ("folder", "slots", "windows", "samples", "experiment")  # and one for every agent
 WINDOW_KEYS = ("kind", "first_predict", "train_days", "stop_days", "calibrate_days", "predict_days", "embargo_bars")
 DAYS = (1, 10_000)
 
@@ -50,7 +50,7 @@ def settings_of(config: Config) -> Settings:
     raw, where = dict(config.models), config.source
     if not raw:
         raise ConfigError(f"{where}: no section models; expected one with windows.first_predict at least")
-    known(raw, KEYS, where, "models.")
+    known(raw, (*KEYS, *AGENTS), where, "models.")
     slots = _slots(raw.get("slots", list(DEFAULT_SLOTS)), where)
     extra = sorted((set(raw) & set(AGENTS)) - set(slots))
     if extra:
