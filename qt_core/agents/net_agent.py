@@ -4,7 +4,6 @@ The networks are neuralforecast's while they learn and ``networks`` when they pr
 """
 
 import contextlib
-import copy
 import itertools
 import random
 from abc import abstractmethod
@@ -62,51 +61,16 @@ class NetAgent(BaseAgent):
             return self._learn(panel, train, stop, seed)
 
     def _learn(self, panel: Panel, train: Samples, stop: Samples, seed: int) -> Curve:
-        import torch
+        from qt_core.agents.net_training import Learner
 
-        p = self.params
-        device = "cuda" if p.device == "auto" and torch.cuda.is_available() else "cpu"
-        network = self._trainable(seed).to(device)
+        network = self._trainable(seed)
         self._begin_at_shares(network, train)
-        averaged: Any = torch.optim.swa_utils  # source of averaging: Polyak and Juditsky (1992)
-        smooth = averaged.AveragedModel(
-            network, multi_avg_fn=averaged.get_ema_multi_avg_fn(p.average), use_buffers=True
-        )  # what is looked at and kept
-        optimiser = torch.optim.AdamW(network.parameters(), lr=p.learning_rate, weight_decay=p.weight_decay)
-        plan = torch.optim.lr_scheduler.MultiStepLR(optimiser, [p.steps // 2, p.steps * 3 // 4], 0.5)
         watch = _evenly(stop)
-        draw = np.random.Generator(np.random.PCG64(seed))
-        curve, best, kept, stale = Curve(), np.inf, None, -1
-        with torch.no_grad():
-            seen = float(self._losses(network.eval(), panel, _evenly(train), device)[1])
-        for step in range(p.steps + 1):
-            if step:
-                batch = train.take(draw.integers(0, len(train.label), p.batch))
-                network.train()
-                optimiser.zero_grad()
-                loss, shown = self._losses(network, panel, batch, device)
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                optimiser.step()
-                plan.step()
-                smooth.update_parameters(network)
-                seen += float(shown.detach())
-            if step % p.check_steps and step != p.steps:
-                continue
-            smooth.eval()
-            with torch.no_grad():
-                at_stop = float(self._losses(smooth.module, panel, watch, device)[1])
-            curve.step.append(step)
-            curve.train.append(seen / max(1, step - (curve.step[-2] if step else 0)))
-            curve.stop.append(at_stop)
-            seen, stale = 0.0, stale + 1
-            if at_stop < best:
-                best, kept, stale, curve.best_step = at_stop, copy.deepcopy(smooth.module.state_dict()), 0, step
-            if stale >= p.patience:
-                break
-        if kept is None:  # pragma: no cover  only a loss that is never a number
+        learner = Learner(self.params, network, lambda net, rows, device: self._losses(net, panel, rows, device))
+        weights, curve = learner.run(train, _evenly(train), watch, np.random.Generator(np.random.PCG64(seed)))
+        if weights is None:
             raise FloatingPointError(f"{self.NAME}: the loss on the early-stopping rows was never a number")
-        self._take({name: value.cpu() for name, value in kept.items()})
+        self._take(weights)
         self.lag_share = self._saliency(panel, watch)
         return curve
 
