@@ -27,7 +27,7 @@ RAW: dict[str, Any] = {
         "samples": {"min_rows": 2000, "min_class_rows": 20},
         "xgb": {"rounds": 12, "max_depth": 3, "min_child_weight": 5.0},
         "lgbm": {"rounds": 12, "num_leaves": 7, "min_data_in_leaf": 50},
-        "nhits": {"window": 24, "units": 8, "steps": 40, "check_steps": 10, "patience": 3},
+        "nhits": {"window": 24, "units": 16, "steps": 40, "check_steps": 10, "patience": 3},
         "patchtst": {"window": 2000, "steps": 20},  # more bars than training has: it abstains
     },
 }  # fmt: skip
