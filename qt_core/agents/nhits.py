@@ -30,7 +30,7 @@ class Params(NamedTuple):
 
 BOUNDS = {
     "window": (8, 2000),
-    "units": (4, 4096),
+    "units": (16, 4096),  # narrower products depend on the row's place in its chunk, in the last bit
     "depth": (1, 8),
     "steps": (1, 1_000_000),
     "check_steps": (1, 1_000_000),

@@ -1,5 +1,6 @@
 """The runs of a comparison and what can be said of them: figures with bootstrap intervals, and each against random sides."""
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -174,7 +175,7 @@ def document(c: Comparison, config: Config, models: list[dict[str, Any]]) -> dic
         "days": c.days,
         "random_rate": c.random_rate,
         "config_digest": config.digest(),
-        "config": config.as_dict(),
+        "config": json.loads(json.dumps(config.as_dict(), default=str)),  # dates as text
         "models": models,
         "lines": rows,
     }
