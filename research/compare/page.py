@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 from rich.console import Console
 from rich.table import Table
 
@@ -33,10 +34,10 @@ def cells(line: dict[str, Any]) -> list[str]:
         line["name"],
         _span(line["annual_return"], _pct),
         _span(line["sharpe"], _two),
-        _one(line["max_drawdown"], _pct),
+        _one(line["max_drawdown"], lambda x: f"{100 * x:.1f} %"),
         _one(line["trades"], lambda x: f"{x:,.0f}"),
         _one(line["turnover"], _two),
-        _one(line["edge_bps"], lambda x: f"{x:+.1f}"),
+        "" if line["name"] == HOLD else _one(line["edge_bps"], lambda x: f"{x:+.1f}"),  # it trades but once
         f"{line['fees_usd']:,.0f}",
         "" if line["against_random"] is None else _span(line["against_random"], _pct),
         "" if line["against_random"] is None else f"{line['against_random']['p']:.3f}",
@@ -119,17 +120,21 @@ def page(doc: dict[str, Any]) -> str:
 def _curves(doc: dict[str, Any]) -> go.Figure:
     start = doc["first_day"]
     days = [datetime.fromtimestamp((start + k) * 86_400, UTC) for k in range(doc["days"] + 1)]
-    figure = go.Figure()
+    figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05)
     for line in doc["lines"]:
-        width = 2.4 if line["name"] in (ENSEMBLE, HOLD) else 1.4
-        dash = "dot" if line["name"] in (RANDOM, RULES, HOLD) else "solid"
-        style = {"color": COLOURS.get(line["name"], "#555"), "width": width, "dash": dash}
-        figure.add_scatter(x=days, y=line["curve"], name=line["name"], mode="lines", line=style)
-    figure.update_yaxes(type="log", gridcolor="#e4e8ec", tickformat=".3~g")
+        name = line["name"]  # holding has a panel of its own: beside it every chain would be a flat line
+        style = {"color": COLOURS.get(name, "#555"), "width": 2.6 if name == ENSEMBLE else 1.5}
+        style["dash"] = "dot" if name in (RANDOM, RULES) else "solid"
+        figure.add_scatter(
+            x=days, y=line["curve"], name=name, mode="lines", line=style, row=2 if name == HOLD else 1, col=1
+        )
+    figure.update_yaxes(gridcolor="#e4e8ec", tickformat=".3~f", title_text="through the chain", row=1, col=1)
+    ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
+    figure.update_yaxes(gridcolor="#e4e8ec", tickvals=ticks, type="log", title_text=HOLD, row=2, col=1)
     figure.update_xaxes(gridcolor="#e4e8ec")
     figure.update_layout(
-        height=480, margin={"l": 50, "r": 12, "t": 10, "b": 30}, paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)", hovermode="x unified", legend={"orientation": "h", "y": 1.08},
+        height=560, margin={"l": 60, "r": 12, "t": 10, "b": 30}, paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)", hovermode="x unified", legend={"orientation": "h", "y": 1.06},
     )  # fmt: skip
     return figure
 
