@@ -1,7 +1,9 @@
 """All controls over many seeds: kept one by one, so that an interrupted study goes on; judged against what was promised."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,10 +40,13 @@ def settings_key() -> list[Any]:
 def run_study(
     seeds: Sequence[int],
     path: "Path | None" = None,
+    workers: int = 1,
     say: Callable[[str], None] = lambda text: None,
     progress: "Callable[[int, int], None] | None" = None,
 ) -> list[Outcome]:
     """Every kind with every seed; with ``path`` what is there is not run again, and each outcome is written at once.
+
+    ``workers`` processes, one thread each; what comes out does not depend on how many.
 
     Raises
     ------
@@ -50,16 +55,28 @@ def run_study(
     """
     done = {} if path is None or not path.exists() else _read(path)
     jobs = [(kind, seed) for seed in seeds for kind in KINDS]
-    for k, job in enumerate(jobs):
-        if progress is not None:
-            progress(k, len(jobs))
-        if job in done:
-            continue
-        done[job] = run_control(*job)
-        say(line_of(done[job]))
+    for outcome in _run_all([job for job in jobs if job not in done], workers):
+        done[outcome.kind, outcome.seed] = outcome
+        say(line_of(outcome))
         if path is not None:
             write_json(path, document([done[j] for j in sorted(done)]))
+        if progress is not None:
+            progress(len(done), max(len(jobs), len(done)))
     return [done[job] for job in jobs]
+
+
+def _run_all(jobs: list[tuple[str, int]], workers: int) -> Iterator[Outcome]:
+    """Outcomes as they come; those not begun are dropped when nobody waits for them any more."""
+    if workers == 1:
+        yield from (run_control(*job) for job in jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(run_control, *job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def line_of(o: Outcome) -> str:

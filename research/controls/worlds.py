@@ -89,7 +89,9 @@ def _oracle(p: WorldParams, noise: FloatArray, drift: FloatArray) -> float:
 
 def _market(rng: np.random.Generator, p: WorldParams, noise: FloatArray, drift: FloatArray) -> Market:
     """Open, high, low and close read off the walk; a bar opens where the one before closed."""
-    steps = noise.copy()
+    steps = (
+        noise - 0.5 * p.volatility**2 / p.substeps
+    )  # the price, not its logarithm, is fair: no free drift for who is long
     steps[1:] += drift[:-1, None, :] / p.substeps
     path = np.cumsum(steps.reshape(-1, p.n_symbols), axis=0).reshape(noise.shape)
     price: npt.NDArray[np.float64] = 100.0 * np.exp(path)
