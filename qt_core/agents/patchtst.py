@@ -54,6 +54,15 @@ BOUNDS = {
 CHOICES = NET_CHOICES
 
 
+def check(p: Params) -> str:
+    """What is wrong with values that are each within bounds, or empty."""
+    if p.patch > p.window:
+        return f"patch: {p.patch}; expected at most the window, {p.window}"
+    if p.width % p.heads:
+        return f"heads: {p.heads}; expected a divisor of the width, {p.width}"
+    return ""
+
+
 class PatchTstAgent(NetAgent):
     """neuralforecast's PatchTST with the head of its ``head`` parameter."""
 
