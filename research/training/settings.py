@@ -1,13 +1,14 @@
 """The ``models:`` section of a configuration: models, how time is cut, hyperparameters. Checked before any work."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from qt_core.agents.registry import AGENTS, DEFAULT_SLOTS, agent_class, agent_module
 from qt_core.config import Config
 from qt_core.config_checks import known
-from qt_core.errors import ConfigError
+from qt_core.errors import ConfigError, DataError
 from qt_core.signal.tape import N_MODELS
 from research.splits import Plan
 
@@ -129,14 +130,21 @@ def _plan(given: Any, where: str) -> Plan:
         raise ConfigError(f"{where}: {prefix}kind: {kind!r}; expected rolling or expanding")
     bounds = {key: (0 if key == "embargo_bars" else 1, DAYS[1]) for key in WINDOW_KEYS[2:]}
     days = {k: v for k, v in given.items() if k in bounds}
-    return Plan(kind, int(parse_time(given["first_predict"])), **_numbers(days, Plan(), bounds, where, prefix))
+    first = given["first_predict"]
+    try:
+        first_ms = int(
+            parse_time(first if isinstance(first, int | str | date) and not isinstance(first, bool) else str(first))
+        )
+    except DataError as error:
+        raise ConfigError(f"{where}: {prefix}first_predict: {first!r}; expected a date such as 2021-01-01") from error
+    return Plan(kind, first_ms, **_numbers(days, Plan(), bounds, where, prefix))
 
 
 def _slots(given: Any, where: str) -> tuple[str, ...]:
     if not isinstance(given, list) or not given or len(given) > N_MODELS or len(set(map(str, given))) != len(given):
         raise ConfigError(f"{where}: models.slots: {given!r}; expected a list of one to four different models")
     for name in given:
-        if name not in AGENTS:
+        if not isinstance(name, str) or name not in AGENTS:
             raise ConfigError(f"{where}: models.slots: {name!r} is unknown; expected one of {', '.join(AGENTS)}")
     return tuple(given)
 
