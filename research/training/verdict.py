@@ -64,7 +64,7 @@ def daily_gross(position: FloatArray, market: Market) -> FloatArray:
 def judge(daily: FloatArray, seed: int = 0) -> Verdict:
     """The Sharpe ratio of daily returns with its stationary-bootstrap interval; no edge where there is too little."""
     n = len(daily)
-    if n < FEWEST_DAYS or float(np.std(daily)) == 0.0:
+    if n < FEWEST_DAYS or float(np.ptp(daily)) == 0.0:
         return Verdict(float("nan"), float("nan"), float("nan"), n, False)
     index = stationary_index(n, stationary_block_length(daily), RESAMPLES, np.random.default_rng(seed))
     drawn = daily[index]
