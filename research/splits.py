@@ -48,7 +48,8 @@ class Window(NamedTuple):
 
 
 def walk_forward(plan: Plan, first_ms: int, last_ms: int) -> tuple[Window, ...]:
-    """Windows whose predictions follow one another without a gap from ``plan.first_predict_ms`` to the last bar.
+    """Windows whose predictions follow one another without a gap from ``plan.first_predict_ms`` to the last bar. None is
+    made for the last close alone: no bar comes after it on which its prediction could be traded.
 
     Parameters
     ----------
