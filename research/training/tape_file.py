@@ -20,15 +20,19 @@ CLASSES = ("sell", "hold", "buy")
 
 
 def tape_of(training: "Training") -> SignalTape:
-    """The predictions of every fit that is there, on the market's bars; a row without a model's word is an abstention."""
+    """The predictions of every fit that is there, on the market's bars; a row without a model's word is an abstention.
+
+    Fits of other data or settings, left in the folder by an earlier training, do not count.
+    """
     data, slots = training.data, training.settings.slots
     shape = (data.market.n_bars, data.market.n_symbols, N_MODELS)
     proba = np.zeros((*shape, N_CLASSES), dtype=np.float32)
     available = np.zeros(shape, dtype=np.bool_)
     model_id = np.full((shape[0], N_MODELS), NO_MODEL, dtype=np.int64)
     models: list[dict[str, Any]] = []
-    for report in training.folder.reports(training.windows, slots):
-        if report.abstains:
+    for job in training.jobs():
+        report = training.folder.finished(job.window, job.agent, job.key)
+        if report is None or report.abstains:
             continue
         slot = slots.index(report.agent)
         p = training.folder.predictions(report, data.close_ms, data.market.symbols)
@@ -82,6 +86,8 @@ def read_tape(path: Path, market: Market) -> SignalTape:
     if not keep.any():
         raise DataError(f"{path}: no bar of the market's span and symbols; a tape of the same market expected")
     t, i = where[0][keep], where[1][keep]
+    if len(np.unique(t * market.n_symbols + i)) < len(t):
+        raise DataError(f"{path}: a bar of a symbol stands there twice; one row for each expected")
     shape = (market.n_bars, market.n_symbols, N_MODELS)
     tape = SignalTape(
         np.zeros((*shape, N_CLASSES), dtype=np.float32),
@@ -92,6 +98,8 @@ def read_tape(path: Path, market: Market) -> SignalTape:
     for k, name in enumerate(slots):
         model = columns[f"{name}_model"][keep]
         says = model >= 0
+        if says.any() and model.max() >= len(about["models"]):
+            raise DataError(f"{path}: {name} has model number {model.max()}; 0 to {len(about['models']) - 1} expected")
         _check_cutoffs(path, name, columns[f"{name}_cutoff_ms"][keep][says], market.time[t[says]] + market.timeframe_ms)
         for c, word in enumerate(CLASSES):
             tape.proba[t[says], i[says], k, c] = columns[f"{name}_{word}"][keep][says]
