@@ -69,7 +69,10 @@ class ModelsFolder:
         folder = self.place(window, name)
         if not (folder / REPORT).is_file():
             return None
-        report = read_report(folder)
+        try:
+            report = read_report(folder)
+        except DataError:  # damaged or of an earlier format: asking for another training would lead here again
+            return None
         whole = report.abstains or ((folder / PREDICTIONS).is_file() and (folder / MODEL).is_dir())
         return report if report.key == key and whole else None
 
