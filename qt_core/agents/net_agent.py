@@ -21,6 +21,7 @@ from qt_core.market import BoolArray, FloatArray
 
 CHUNK = 32  # rows of one forward pass, padded: a row's result then does not depend on how many stand beside it
 CLIP = 10.0  # largest return shown, stop distances
+PLACES_TRIED = 8  # random windows that are tried in every place of a chunk
 STOP_ROWS = 4096  # of the early-stopping span, evenly spaced: enough for a loss to the third digit
 LAG_GROUPS = 12  # of the importance plot
 FILE = "weights.safetensors"
@@ -34,6 +35,7 @@ class NetAgent(BaseAgent):
         super().__init__(params)
         self.head: Head = HEADS[params.head]()
         self.network: Any = None
+        self.chunk = CHUNK
         self.lag_share: dict[str, float] = {}
 
     @property
@@ -111,15 +113,16 @@ class NetAgent(BaseAgent):
         return shown
 
     def _outputs(self, panel: Panel, rows: Rows) -> Float32Array:
-        """Network outputs ``[n, outputs]``, forward passes of CHUNK rows each."""
+        """Network outputs ``[n, outputs]``, forward passes of ``chunk`` rows each."""
         import torch
 
         n = len(rows.t)
-        padded = np.zeros((-(-n // CHUNK) * CHUNK, self.warmup), dtype=np.float32)
+        chunk = self.chunk
+        padded = np.zeros((-(-n // chunk) * chunk, self.warmup), dtype=np.float32)
         padded[:n] = self._inputs(panel, rows)
         with _one_thread(), torch.inference_mode():
             parts = [
-                self.network(torch.from_numpy(padded[k : k + CHUNK])).numpy() for k in range(0, len(padded), CHUNK)
+                self.network(torch.from_numpy(padded[k : k + chunk])).numpy() for k in range(0, len(padded), chunk)
             ]
         return np.concatenate(parts)[:n] if parts else np.zeros((0, self.head.outputs), dtype=np.float32)
 
@@ -157,6 +160,22 @@ class NetAgent(BaseAgent):
         network.load_state_dict({k: v for k, v in weights.items() if k in network.state_dict()}, strict=True)
         network.eval()
         self.network = network
+        self.chunk = self._blind_chunk()
+
+    def _blind_chunk(self) -> int:
+        """CHUNK where a row's result is the same in every place of one, else 1, which is slower: matrix code may take the
+        last rows of a narrow layer another way than the first.
+        """
+        import torch
+
+        draw = np.random.Generator(np.random.PCG64(0))
+        with _one_thread(), torch.inference_mode():
+            for _ in range(PLACES_TRIED):
+                row = draw.standard_normal(self.warmup).astype(np.float32)
+                out = self.network(torch.from_numpy(np.tile(row, (CHUNK, 1))))
+                if not bool((out == out[0]).all()):
+                    return 1
+        return CHUNK
 
     def _write(self, folder: Path) -> None:
         from safetensors.torch import save_file
