@@ -30,7 +30,7 @@ TINY: dict[str, dict[str, Any]] = {
     "xgb": {"rounds": 8, "max_depth": 3, "min_child_weight": 1.0, "patience": 4, "eta": 0.3},
     "lgbm": {"rounds": 8, "num_leaves": 7, "min_data_in_leaf": 20, "patience": 4, "learning_rate": 0.3},
     "nhits": {
-        "window": 16, "units": 8, "depth": 1, "steps": 60, "check_steps": 10, "batch": 32, "learning_rate": 0.02,
+        "window": 16, "units": 16, "depth": 1, "steps": 60, "check_steps": 10, "batch": 32, "learning_rate": 0.02,
         "average": 0.5,
     },
     "patchtst": {

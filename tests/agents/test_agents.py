@@ -208,7 +208,7 @@ def fit_curve(name, data, **params):
 
 @pytest.mark.parametrize("name", NETS)
 def test_a_network_keeps_the_weights_of_its_best_look(name, data):
-    wild = {"steps": 80, "learning_rate": {"nhits": 0.1, "patchtst": 0.5}[name], "patience": 100}
+    wild = {"steps": 80, "learning_rate": 0.5, "patience": 100}
     curve = fit_curve(name, data, **wild)
     best = int(np.argmin(curve.stop))
     assert curve.best_step == curve.step[best]

@@ -162,7 +162,7 @@ def test_files_that_are_whole_but_nonsense(agents, name, tmp_path):
 def test_weights_of_another_shape(agents, name, tmp_path):
     agents[name].save(tmp_path / "model", {})
     width = {"nhits": "units", "patchtst": "width"}[name]
-    edit(tmp_path / "model", lambda m: m["params"].update({width: 16}))
+    edit(tmp_path / "model", lambda m: m["params"].update({width: 24}))
     refused(tmp_path / "model", f"cannot be loaded as {name}")
 
 

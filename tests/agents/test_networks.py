@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from qt_core.agents.panel import Panel, Rows
 from tests.agents.small import new_agent
 
 N_HITS = [
@@ -82,3 +83,26 @@ def test_a_later_bar_of_the_window_matters_and_the_order_too(name):
             moved[0, k] += 5.0
             assert not torch.equal(network(moved), base), k
         assert not torch.equal(network(x.flip(-1)), base)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [*(("nhits", s) for s in N_HITS), *(("patchtst", s) for s in PATCH_TST)], ids=str
+)
+def test_a_row_says_the_same_in_every_place(name, shape):
+    """Of any width: where a chunk's places differ, rows are taken one by one."""
+    agent = new_agent(name, **shape)
+    window, seed = shape["window"], 7
+    _, agent.network = both(name, shape, "classes", seed)
+    agent._take(agent.network.state_dict())
+    rng = np.random.default_rng(seed)
+    returns = (0.01 * rng.standard_normal((400, 1))).astype(np.float32)
+    stop = np.full((400, 1), 0.01, dtype=np.float32)
+    panel = Panel((), np.zeros((400, 1, 0), dtype=np.float32), returns, stop)
+    t = np.arange(window, window + 200)
+    rows = Rows(t, np.zeros_like(t))
+    whole = agent._outputs(panel, rows)
+    assert len(np.unique(whole[:, 0])) == 200
+    for size in (1, 2, 31, 32, 33, 100):
+        some = rng.permutation(200)[:size]
+        part = agent._outputs(panel, Rows(t[some], rows.i[some]))
+        assert part.tobytes() == whole[some].tobytes(), size
