@@ -208,14 +208,22 @@ def fit_curve(name, data, **params):
 
 @pytest.mark.parametrize("name", NETS)
 def test_a_network_keeps_the_weights_of_its_best_look(name, data):
-    wild = {"steps": 80, "learning_rate": 0.5, "patience": 100}
-    curve = fit_curve(name, data, **wild)
+    agent = new_agent(name, steps=160, patience=100)
+    few, stop = samples_between(data, agent, 0, 60), samples_between(data, agent, 720, 860)
+    curve = agent.fit(data.panel, few, stop, 5)  # so few rows are soon learned by heart
     best = int(np.argmin(curve.stop))
-    assert curve.best_step == curve.step[best]
-    assert curve.best_step < curve.step[-1]  # it went on past its best, and the learning rate is fit to show it
-    agent = fit_small(name, data, **wild)
-    stop = samples_between(data, agent, 720, 860)
+    assert curve.step == list(range(0, 161, 10))
+    assert curve.best_step == curve.step[best] < 160
+    assert curve.stop[-1] > curve.stop[best] + 0.05
     score = agent._score(data.panel, stop.rows)
     log_p = score - np.log(np.exp(score).sum(axis=1, keepdims=True))
     loss = -(log_p[np.arange(len(stop.label)), stop.label] * stop.weight).mean()
     assert loss == pytest.approx(curve.stop[best], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_network_ends_when_it_has_not_become_better_for_some_looks(name, data):
+    agent = new_agent(name, steps=1000, patience=3)
+    few, stop = samples_between(data, agent, 0, 60), samples_between(data, agent, 720, 860)
+    curve = agent.fit(data.panel, few, stop, 5)
+    assert curve.step[-1] == curve.best_step + 30 < 1000
