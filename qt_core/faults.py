@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from qt_core.context import msc_policy
 from qt_core.errors import QtError
 
 
@@ -47,6 +48,7 @@ HEALTH = ("healthy", "degraded", "critical")
 MODES = ("defensive", "normal", "aggressive")
 STRATEGY_NAMES = ("trend_follow", "mean_reversion", "breakout", "range_bound")
 MAX_ERRORS = 10_000
+POLICY = msc_policy.Params()  # a configuration that allows less of a row from outside is the chain's to apply
 
 
 def _number(low: float, high: float) -> Callable[[Any], float]:
@@ -60,17 +62,13 @@ def _number(low: float, high: float) -> Callable[[Any], float]:
     return check
 
 
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ERRORS:
-        raise ValueError(f"a whole number from 1 to {MAX_ERRORS}")
-    return value
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
 
-
-def _any_number(value: Any) -> float:
-    """Any number at all: whether a policy row holds is for the chain to say."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number")
-    return float(value)
+    return check
 
 
 def _code(names: tuple[str, ...], strict: bool = True) -> Callable[[Any], int]:
@@ -107,13 +105,13 @@ def _text(value: Any) -> str:
 
 KINDS: dict[str, Kind] = {
     "health": Kind({"verdict": _code(HEALTH, strict=False)}, ("verdict",), lasts=True),
-    "errors": Kind({"count": _count, "within": duration_ms}, ("count",)),
+    "errors": Kind({"count": _whole(1, MAX_ERRORS), "within": duration_ms}, ("count",)),
     "spread": Kind({"spread": _number(-0.5, 0.5)}, ("spread",), symbols=True, lasts=True),
     "depth": Kind({"depth_usd": _number(0.0, 1e15)}, ("depth_usd",), symbols=True, lasts=True),
     "feed": Kind({}, lasts=True),
     "gap": Kind({}, ("for",), symbols=True, lasts=True),
     "vanish": Kind({}, ("symbol",), symbols=True),
-    "busy": Kind({"orders": _count}, ("orders",), symbols=True),
+    "busy": Kind({"orders": _whole(1, MAX_ERRORS)}, ("orders",), symbols=True),
     "stop": Kind({"reason": _text}),
     "reset": Kind({"reason": _text}, ("reason",)),
     "pause": Kind({}),
@@ -123,10 +121,10 @@ KINDS: dict[str, Kind] = {
     "override": Kind({}, ("symbol",), symbols=True),
     "policy": Kind(
         {
-            "mode": _code(MODES, strict=False),
-            "max_risk": _any_number,
-            "max_positions": _any_number,
-            "min_confidence": _any_number,
+            "mode": _code(MODES),
+            "max_risk": _number(0.0, POLICY.off_max_risk),
+            "max_positions": _whole(0, POLICY.off_max_positions),
+            "min_confidence": _number(0.0, 1.0),
             "strategies": _strategies,
         },
         ("mode", "max_risk", "max_positions", "min_confidence"),

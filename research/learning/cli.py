@@ -46,10 +46,14 @@ def learn(
     once: after Ctrl-C the same command goes on where it stopped.
     """
     from research.cli.inputs import read_config
+    from research.cli.progress import say
+    from research.learning.spread import QUOTED_SEEDS
     from research.learning.train import check_learning
 
     checked = read_config(config, changes)
     check_learning(checked)
+    if seeds < QUOTED_SEEDS:
+        say(f"warning: a spread over fewer than {QUOTED_SEEDS} seeds is not quoted; --seeds is {seeds}")
     if out is not None:
         from research.learning.folder import check_folder
 

@@ -1,9 +1,7 @@
 """One self-contained HTML page of a learning run: epochs, judgement, tables as heat maps; nothing from the network."""
 
 import json
-import re
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,13 @@ import yaml
 from qt_core.tables import KINDS, QTables, action_names, greedy_actions, state_names
 from research.learning.results import SPREAD_LABELS, figure_text
 from research.learning.train import Learned
-from research.report.page import plotly_source
+from research.report.shell import asset, fill, shell
 
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
+_PREAMBLE = (
+    "Learned are two tables alone: sizes (module 19) and strategies (module 21). Signals and every other module are rules.\n"
+    "The spread over seeds is that of the draws of exploration in this one market; what another market would have given is "
+    "unknown."
+)
 _SHOWN = ("total_return", "sharpe", "max_drawdown", "trades", "mean_r", "win_rate", "fees_usd")
 
 
@@ -28,9 +30,10 @@ def learning_page(learned: Learned, document: dict[str, Any]) -> str:
     stamp = '<span class="stamp simulated">SIMULATED MARKET</span>' if learned.simulated else ""
     slots = {
         "title": "What the tables learned" + (" (SIMULATED)" if learned.simulated else ""),
-        "css": (files("research.report") / "assets" / "page.css").read_text(encoding="utf-8"),
-        "js": _asset("learning.js"),
-        "plotly": plotly_source(),
+        "own_css": asset("research.learning", "learning.css"),
+        "js": asset("research.learning", "learning.js"),
+        "heading": "What the tables learned",
+        "preamble": _PREAMBLE,
         "data": json.dumps(_data(learned, document), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         "stamps": stamp,
         "window": escape(f"learned on {learned.learn_span} · judged by {learned.judge_span}"),
@@ -40,11 +43,7 @@ def learning_page(learned: Learned, document: dict[str, Any]) -> str:
         "notes": "".join(f"<li>{escape(note)}</li>" for note in learned.notes),
         "config": escape(yaml.safe_dump(learned.config.as_dict(), sort_keys=False)),
     }
-    return _SLOT.sub(lambda hit: slots[hit.group(1)], _asset("learning.html"))
-
-
-def _asset(name: str) -> str:
-    return (files("research.learning") / "assets" / name).read_text(encoding="utf-8")
+    return shell(fill(asset("research.learning", "learning.html"), slots), slots)
 
 
 def _data(learned: Learned, document: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from research.learning.spread import Spread
+from research.learning.spread import QUOTED_SEEDS, Spread
 from research.learning.train import Learned
 from research.report.summary import to_plain
 from research.report.tables import num, pct
@@ -83,8 +83,8 @@ def verdict(learned: Learned) -> str:
 
 
 def _spread_text(s: Spread) -> str:
-    if s.n < 2:
-        return f"{s.mean:+.2%}"
+    if s.n < QUOTED_SEEDS:
+        return f"{s.mean:+.2%}" + (" on average (too few seeds to quote a spread)" if s.n > 1 else "")
     return f"{s.mean:+.2%} on average (90 % {s.low:+.2%} to {s.high:+.2%}, least {s.least:+.2%}, most {s.most:+.2%})"
 
 

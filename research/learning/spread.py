@@ -13,6 +13,7 @@ from research.statistics.bootstrap import percentile_interval, stationary_index
 LEVEL = 0.90
 RESAMPLES = 2000
 MIN_DAYS = 30
+QUOTED_SEEDS = 5  # of fewer seeds no spread is quoted
 
 
 class Spread(NamedTuple):

@@ -1,9 +1,7 @@
 """One self-contained HTML page of a run: charts, tables and the plotting library inside, nothing from the network."""
 
 import json
-import re
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import yaml
@@ -13,11 +11,10 @@ from qt_core.market import Market
 from research.report import page_chain
 from research.report import page_parts as parts
 from research.report.monthly import monthly_returns
-from research.report.page_data import deflate, page_data, thinning_notes
+from research.report.page_data import page_data, thinning_notes
+from research.report.shell import asset, fill, shell
 from research.report.summary import unused
 from research.report.tables import count
-
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
 def report_page(result: Result, market: Market, summary: dict[str, Any]) -> str:
@@ -34,14 +31,13 @@ def report_page(result: Result, market: Market, summary: dict[str, Any]) -> str:
         "title": escape(
             f"{'SIMULATED ' if s['simulated'] else ''}backtest {w['first_bar'][:10]} to {w['last_bar'][:10]}"
         ),
-        "css": _asset("page.css"),
-        "js": _asset("page.js"),
-        "plotly": plotly_source(),
+        "heading": "Backtest",
+        "js": asset("research.report", "page.js"),
         "data": _json(page_data(result, market)),
         "stamps": parts.stamps(s),
         "window": escape(_window(s)),
         "verdict": escape(s["verdict"]),
-        "signals_note": escape(s["signals_note"]),
+        "preamble": escape(s["signals_note"]),
         "cards": parts.cards(s),
         "months": parts.months(monthly_returns(result.curve, s["metrics"]["start_equity_usd"])),
         "costs": parts.costs(s),
@@ -57,18 +53,9 @@ def report_page(result: Result, market: Market, summary: dict[str, Any]) -> str:
         "symbols": parts.symbols(s),
         "notes": parts.notes([*s["notes"], *thinned, *unused(s)]),
         "config": escape(yaml.safe_dump(s["config"], sort_keys=False)),
-        "footer": escape(_footer(s)),
+        "footer": f'<p class="quiet">{escape(_footer(s))}</p>\n',
     }
-    return _SLOT.sub(lambda hit: slots[hit.group(1)], _asset("page.html"))
-
-
-def _asset(name: str) -> str:
-    return (files("research.report") / "assets" / name).read_text(encoding="utf-8")
-
-
-def plotly_source() -> str:
-    """The plotting library as it is installed, deflated; the page unpacks and runs it."""
-    return deflate((files("plotly") / "package_data" / "plotly.min.js").read_bytes())
+    return shell(fill(asset("research.report", "page.html"), slots), slots)
 
 
 def _json(value: Any) -> str:

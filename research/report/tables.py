@@ -116,6 +116,8 @@ def _figures(s: dict[str, Any]) -> RenderableType:
         ("profit factor", num(m["profit_factor"])),
         ("mean R", num(m["mean_r"], 3)),
         ("mean holding, hours", num(m["mean_hours"], 1)),
+        ("leverage: notional / margin", num(m["mean_leverage"])),
+        ("least, median, most", ", ".join(num(m[f"{k}_leverage"], 1) for k in ("least", "median", "most"))),
         ("still open at the end", str(m["open_trades"])),
         ("ambiguous trades / bars", f"{m['ambiguous_trades']} / {m['ambiguous_bars']}"),
     ]

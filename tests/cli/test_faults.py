@@ -27,7 +27,7 @@ FAULTS = """\
 - {at: 2021-01-13, kind: release}
 - {at: 2021-01-15, kind: gap, for: 3h}
 - {at: 2021-01-16, kind: spread, symbol: SIM01USDT, spread: 0.02, for: 1d}
-- {at: 2021-01-18, kind: policy, mode: 9, max_risk: 0.01, max_positions: 5, min_confidence: 0.5}
+- {at: 2021-01-18, kind: policy, mode: normal, max_risk: 0.01, max_positions: 5, min_confidence: 0.5}
 - {at: 2021-01-20, kind: stop, reason: drill}
 - {at: 2021-01-20T08:00, kind: reset, reason: drill over}
 """
@@ -46,7 +46,8 @@ def script(tmp_path: Path) -> Path:
 
 
 def test_a_file_of_faults_is_played_and_told(call, config, script, tmp_path):
-    done = call("backtest", config, "--faults", script, "--json", "--out", tmp_path / "run")
+    narrow = ("--set", "msc.off_max_positions=4")  # what the policy row asks for is more
+    done = call("backtest", config, "--faults", script, *narrow, "--json", "--out", tmp_path / "run")
     assert done.code == 0
     document = json.loads(done.out)
     calm = json.loads(call("backtest", config, "--json").out)
@@ -139,6 +140,26 @@ BAD = {
     "a strategy that is none": (
         "{at: 2021-01-05, kind: policy, mode: normal, max_risk: 0, max_positions: 0, min_confidence: 0, strategies: [x]}",
         "strategies: ['x']; expected a list of trend_follow",
+    ),
+    "a policy mode that is none": (
+        "{at: 2021-01-05, kind: policy, mode: 9, max_risk: 0.01, max_positions: 5, min_confidence: 0.5}",
+        "mode: 9; expected one of defensive, normal, aggressive",
+    ),
+    "a policy's risk above one": (
+        "{at: 2021-01-05, kind: policy, mode: normal, max_risk: 1.5, max_positions: 5, min_confidence: 0.5}",
+        "max_risk: 1.5; expected 0 to 1",
+    ),
+    "half a position of a policy": (
+        "{at: 2021-01-05, kind: policy, mode: normal, max_risk: 0.01, max_positions: 2.5, min_confidence: 0.5}",
+        "max_positions: 2.5; expected a whole number from 0 to 1000",
+    ),
+    "a policy's confidence below zero": (
+        "{at: 2021-01-05, kind: policy, mode: normal, max_risk: 0.01, max_positions: 5, min_confidence: -0.1}",
+        "min_confidence: -0.1; expected 0 to 1",
+    ),
+    "a policy's risk that is no number": (
+        "{at: 2021-01-05, kind: policy, mode: normal, max_risk: .nan, max_positions: 5, min_confidence: 0.5}",
+        "max_risk: nan; expected a finite number",
     ),
     "no mapping": ("pause", "'pause'; expected keys such as at and kind"),
     "an unknown symbol": (

@@ -87,6 +87,8 @@ def test_the_summary_says_what_was_learned_and_how_sure_that_is(call, config):
         assert word in text
     assert "19, sizes:" in text
     assert "written" not in done.out
+    assert "too few seeds to quote a spread" in text
+    assert "a spread over fewer than 5 seeds is not quoted; --seeds is 2" in done.err
 
 
 def test_json_is_the_document_of_the_folder(call, config, learned):

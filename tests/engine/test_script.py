@@ -12,6 +12,7 @@ from qt_core.codes import (
     BY_HEALTH,
     CMD_GAP,
     CMD_PAUSE,
+    CMD_POLICY,
     COMMAND_NAMES,
     ESS_ERRORS,
     ESS_FEED,
@@ -326,12 +327,12 @@ def test_a_manual_stop_holds_until_the_reset():
     assert int(rows(alone, rec.JE_ESS_RESET, t)["time_ms"][0]) == t + 25 * HOUR
 
 
-INVALID = {
-    "mode that is none": {"mode": 9},
-    "risk above one": {"max_risk": 1.5},
-    "risk that is no number": {"max_risk": float("nan")},
-    "half a position": {"max_positions": 2.5},
-    "confidence below zero": {"min_confidence": -0.1},
+INVALID = {  # fields of the command: a file with such numbers is refused when it is read
+    "mode that is none": {"reason": 9},
+    "risk above one": {"value": 1.5},
+    "risk that is no number": {"value": float("nan")},
+    "half a position": {"qty": 2.5},
+    "confidence below zero": {"price": -0.1},
 }
 DEFENSIVE = {"mode": "defensive", "max_risk": 0.001, "max_positions": 2, "min_confidence": 0.5}
 
@@ -339,7 +340,10 @@ DEFENSIVE = {"mode": "defensive", "max_risk": 0.001, "max_positions": 2, "min_co
 @pytest.mark.parametrize("name", INVALID)
 def test_a_policy_row_out_of_range_is_refused_and_changes_nothing(name: str):
     t = entry_time()
-    r = play({"at": at(t), "kind": "policy", **DEFENSIVE, **INVALID[name]})
+    case = world()
+    row = {"reason": POLICY_DEFENSIVE, "value": 0.001, "qty": 2.0, "price": 0.5, "seq": 15}
+    script = Script((Command(t, CMD_POLICY, {**row, **INVALID[name]}),))
+    r = backtest(case.market, case.tape, config_of(), 7, context=case.context, script=script)
     assert int(r.counters[M_MSC, POLICY_INVALID]) == 1
     assert [int(x) for x in rows(r, EV_COMMAND)["reason"]] == [POLICY_INVALID]
     assert entries(r).tolist() == entries(calm()).tolist()
