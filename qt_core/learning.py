@@ -5,6 +5,8 @@ The step may shrink with visits so that a table settles (Robbins and Monro 1951)
 Kernels are pure: the tables are written by the pipeline, uniforms come in.
 """
 
+from typing import Any
+
 from qt_core._jit import kernel
 from qt_core.codes import EXIT_EMERGENCY, EXIT_NONE, EXIT_ORDER, EXIT_RECONCILE, LEARN_FROZEN, OFF
 from qt_core.numerics import is_finite
@@ -22,6 +24,18 @@ def decayed(first: float, least: float, decay: float, k: int) -> float:
     if decay == 0.0:
         return max(least, first)
     return max(least, first / (1.0 + decay * k))
+
+
+@kernel
+def epsilon_at(p: Any, updates: int) -> float:
+    """Share of exploring decisions of a module with Params ``p`` after ``updates`` updates of its table."""
+    return decayed(p.epsilon, p.epsilon_min, p.epsilon_decay, updates)
+
+
+@kernel
+def alpha_at(p: Any, visits: int) -> float:
+    """Step for a (state, action) of its table that has been updated ``visits`` times."""
+    return decayed(p.alpha, p.alpha_min, p.alpha_decay, visits)
 
 
 @kernel

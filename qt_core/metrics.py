@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from qt_core.codes import EXIT_NAMES
+from qt_core.risk import portfolio_balancer
 
 DAY_MS = 86_400_000
 DAYS_PER_YEAR = 365.0
 FloatArray = npt.NDArray[np.float64]
+LEVERAGE_SHARES = {"least_leverage": 0.0, "median_leverage": 0.5, "most_leverage": 1.0}  # quantiles
 
 
 def daily_equity(time_ms: npt.NDArray[np.int64], equity: FloatArray, start_equity: float) -> FloatArray:
@@ -61,6 +63,19 @@ def _ratio(a: float, b: float) -> float:
     return a / b if b else float("nan")
 
 
+def leverage_figures(trades: npt.NDArray[Any]) -> dict[str, float]:
+    """Module 8's report: all notional over all margin, and how leverage is spread over the trades; NaN without one."""
+    margin, leverage = trades["margin_usd"], trades["leverage"]
+    gross = float((margin * leverage).sum())
+    spread = (
+        np.quantile(leverage, list(LEVERAGE_SHARES.values())) if len(trades) else [float("nan")] * len(LEVERAGE_SHARES)
+    )
+    return {
+        "mean_leverage": portfolio_balancer.mean_leverage(gross, float(margin.sum())) if len(trades) else float("nan"),
+        **{name: float(value) for name, value in zip(LEVERAGE_SHARES, spread, strict=True)},
+    }
+
+
 def trade_figures(trades: npt.NDArray[Any]) -> dict[str, float]:
     """Counts, win rate, R and cost totals of closed trades."""
     pnl = trades["pnl_usd"]
@@ -77,6 +92,7 @@ def trade_figures(trades: npt.NDArray[Any]) -> dict[str, float]:
         "best_trade_usd": float(pnl.max()) if n else float("nan"),
         "worst_trade_usd": float(pnl.min()) if n else float("nan"),
         "mean_hours": float(np.mean(trades["exit_ms"] - trades["entry_ms"])) / 3.6e6 if n else float("nan"),
+        **leverage_figures(trades),
         "ambiguous_trades": int(np.sum(trades["ambiguous"] > 0)),
     }
     for code, name in enumerate(EXIT_NAMES):

@@ -25,10 +25,11 @@ from qt_core.stages.account import account_step, on_adjust
 from qt_core.stages.commands import on_command
 from qt_core.stages.context import context_step
 from qt_core.stages.entries import enter
-from qt_core.stages.events import cancel_entries, on_fill, on_funding, on_order_end
+from qt_core.stages.events import on_fill, on_funding
 from qt_core.stages.judging import supervise
 from qt_core.stages.labels import resolve_labels
 from qt_core.stages.manage import manage_positions
+from qt_core.stages.order_end import cancel_entries, on_order_end
 from qt_core.stages.portfolio import balance_step
 from qt_core.stages.ranking import rank_all
 from qt_core.stages.safety import hfos_step, stop_step

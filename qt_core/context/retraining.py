@@ -83,16 +83,24 @@ def on_trial(x: Inputs) -> Trigger:
 
 
 @kernel
+def holds(p: Params, x: Inputs, trial: Trigger, code: int) -> bool:
+    """True where the condition of that trigger holds, regardless of the others and of the pause."""
+    if code == TRIGGER_AGE:
+        return x.now_ms - x.last_trained_ms >= p.max_age_ms
+    if code == TRIGGER_WIN_RATE:
+        return x.n_outcomes >= p.min_outcomes and is_finite(x.win_rate) and x.win_rate < p.min_win_rate
+    if code == TRIGGER_CALIBRATION:
+        return is_finite(x.calibration) and x.calibration < p.min_calibration
+    lasted = x.now_ms - trial.regime_since_ms >= p.regime_hold_ms
+    return code == TRIGGER_REGIME and trial.regime_candidate != NO_REGIME and lasted
+
+
+@kernel
 def fired(p: Params, x: Inputs, trial: Trigger) -> int:
     """The first trigger in order, regardless of the pause."""
-    if x.now_ms - x.last_trained_ms >= p.max_age_ms:
-        return TRIGGER_AGE
-    if x.n_outcomes >= p.min_outcomes and is_finite(x.win_rate) and x.win_rate < p.min_win_rate:
-        return TRIGGER_WIN_RATE
-    if is_finite(x.calibration) and x.calibration < p.min_calibration:
-        return TRIGGER_CALIBRATION
-    if trial.regime_candidate != NO_REGIME and x.now_ms - trial.regime_since_ms >= p.regime_hold_ms:
-        return TRIGGER_REGIME
+    for code in range(TRIGGER_AGE, TRIGGER_REGIME + 1):
+        if holds(p, x, trial, code):
+            return code
     return TRIGGER_NONE
 
 

@@ -64,7 +64,6 @@ CHOICES: dict[str, tuple[str, ...]] = {}
 MINUTES_PER_DAY = 1440.0
 HALF = 0.5  # of the spread: what a taker pays against the middle
 NO_ORDER = 0  # kind of an order that cannot be sent
-REMAINDER_CANCEL, REMAINDER_WORK = 0, 1  # what becomes of the rest of a partial fill
 
 
 class Order(NamedTuple):
@@ -100,16 +99,13 @@ def patient_price(p: Params, side: int, close: float, tick: float) -> float:
 
 @kernel
 def life_bars(p: Params, kind: int) -> int:
-    """Bars an order works: a market order ``work_bars``, a resting limit ``limit_bars``, an IOC its first open."""
+    """Bars an order works: a market order ``work_bars``, a resting limit ``limit_bars``, an IOC its first open.
+
+    What is left of a partial fill goes on working until then; the exchange cancels an IOC's itself.
+    """
     if kind == MARKET:
         return p.work_bars
     return 1 if kind == IOC else p.limit_bars
-
-
-@kernel
-def remainder(kind: int) -> int:
-    """What is left of a partial fill: an IOC's is cancelled, every other works until its life ends (``life_bars``)."""
-    return REMAINDER_CANCEL if kind == IOC else REMAINDER_WORK
 
 
 @kernel

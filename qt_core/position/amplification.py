@@ -196,12 +196,9 @@ def ladder(
 
 
 @kernel
-def tp_qty(qty: float, rungs: Ladder, lot: float) -> float:
-    """What the resting TP covers: the part not on rungs; 0 where the position's size is not known."""
-    if not is_finite(qty):
-        return 0.0
-    rest = floor_step(qty - rungs.qty_1 - rungs.qty_2, lot)
-    return rest if rest > 0.0 else 0.0
+def tp_qty(size: float, qty_1: float, qty_2: float, trailing: float) -> float:
+    """What the resting TP covers: the part that stands neither on a rung nor on the trail alone."""
+    return max(0.0, size - qty_1 - qty_2 - trailing)
 
 
 @kernel

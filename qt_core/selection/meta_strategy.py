@@ -36,7 +36,7 @@ from qt_core.codes import (
     VOL_HIGH,
     VOL_LOW,
 )
-from qt_core.learning import decayed, explores, known, moved, place
+from qt_core.learning import explores, known, place
 from qt_core.learning import learns as teaches
 from qt_core.numerics import clip
 
@@ -266,24 +266,6 @@ def choose(p: Params, q: Any, state: int, fitting: int, allowed: int, epsilon: f
 def clipped(p: Params, r_multiple: float) -> float:
     """R of a closed position as the table sees it; NaN passes through and teaches nothing."""
     return clip(r_multiple, p.r_low, p.r_high)
-
-
-@kernel
-def updated(q: float, r_clipped: float, alpha: float) -> float:
-    """New Q of the strategy that traded: terminal, so the target is the clipped R."""
-    return moved(q, r_clipped, alpha)
-
-
-@kernel
-def epsilon_at(p: Params, updates: int) -> float:
-    """Share of exploring decisions after ``updates`` updates of the table."""
-    return decayed(p.epsilon, p.epsilon_min, p.epsilon_decay, updates)
-
-
-@kernel
-def alpha_at(p: Params, visits: int) -> float:
-    """Step for a (state, strategy) that has been updated ``visits`` times."""
-    return decayed(p.alpha, p.alpha_min, p.alpha_decay, visits)
 
 
 @kernel

@@ -36,7 +36,6 @@ class Params(NamedTuple):
     prior_trades: float = 20.0
     high: float = 0.80  # score from which the priority is HIGH
     medium: float = 0.65
-    sg_threshold: float = 0.65  # score from which the strategy generator works on the symbol
 
 
 BOUNDS = {
@@ -55,7 +54,6 @@ BOUNDS = {
     "prior_trades": (0.01, 1e4),
     "high": (0.0, 1.0),
     "medium": (0.0, 1.0),
-    "sg_threshold": (0.0, 1.0),
 }
 CHOICES: dict[str, tuple[str, ...]] = {}
 
@@ -105,9 +103,3 @@ def priority(p: Params, value: float) -> int:
     if value >= p.high:
         return PRIORITY_HIGH
     return PRIORITY_MEDIUM if value >= p.medium else PRIORITY_LOW
-
-
-@kernel
-def sg_selected(p: Params, value: float) -> bool:
-    """True where the strategy generator works on the symbol: score from 0.65."""
-    return value >= p.sg_threshold

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from qt_core._jit import kernel
 from qt_core.codes import OFF, PERFORMANCE_BAD, PERFORMANCE_GOOD, PERFORMANCE_NEUTRAL
-from qt_core.learning import decayed, explores, known, moved, place
+from qt_core.learning import explores, known, place
 from qt_core.learning import learns as teaches
 
 VERSION = 1
@@ -283,24 +283,6 @@ def reward(p: Params, pnl_pct: float, hours: float, drawdown_pct: float) -> floa
     """
     bonus = p.win_bonus if pnl_pct > 0.0 else 0.0
     return pnl_pct - hours / HOURS_PER_DAY * p.holding_cost - drawdown_pct * p.drawdown_weight + bonus
-
-
-@kernel
-def updated(q: float, reward_points: float, alpha: float) -> float:
-    """New Q of the credited action: terminal, so the target is the reward."""
-    return moved(q, reward_points, alpha)
-
-
-@kernel
-def epsilon_at(p: Params, updates: int) -> float:
-    """Share of exploring decisions after ``updates`` updates of the table."""
-    return decayed(p.epsilon, p.epsilon_min, p.epsilon_decay, updates)
-
-
-@kernel
-def alpha_at(p: Params, visits: int) -> float:
-    """Step for a (state, action) that has been updated ``visits`` times."""
-    return decayed(p.alpha, p.alpha_min, p.alpha_decay, visits)
 
 
 @kernel

@@ -36,6 +36,7 @@ from qt_core.enums import (
     T_SIZER_REGIME,
     T_TPSL,
 )
+from qt_core.learning import epsilon_at
 from qt_core.numerics import floor_step
 from qt_core.position import dynamic_tpsl
 from qt_core.risk import portfolio_balancer, risk_os
@@ -94,7 +95,7 @@ def ask_sizer(p: Any, state: Any, rows: Any, c: Any, now_ms: int, out: Any) -> N
     c.exposure_class = portfolio_balancer.exposure_class(p.balancer, exposure_of(p, fund))
     performance = performance_of(p, fund)
     c.sizer_state = rl_sizer.state_index(kind, confidence, c.exposure_class, performance)
-    epsilon = rl_sizer.epsilon_at(p.sizer, fund.sizer_updates)
+    epsilon = epsilon_at(p.sizer, fund.sizer_updates)
     u1, u2 = 1.0, 0.0
     if epsilon > 0.0:
         name = state.symbol[c.symbol].name_hash

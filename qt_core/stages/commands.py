@@ -33,9 +33,9 @@ from qt_core.context import msc_policy
 from qt_core.enums import T_HEALTH
 from qt_core.records import ERROR_RING, JE_ESS_RESET, JE_HALT, JE_HEALTH, JE_POLICY
 from qt_core.risk import risk_os
-from qt_core.stages.events import cancel_entries
 from qt_core.stages.exits import request_exit
 from qt_core.stages.journal import count, log_change, log_event, log_pair, tally
+from qt_core.stages.order_end import cancel_entries
 
 MINUTE_MS = 60_000
 PAUSED_BY_HAND = 2

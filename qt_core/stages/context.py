@@ -18,7 +18,9 @@ from qt_core.codes import (
     OFF,
     POLICY_DEFENSIVE,
     RISK_DEFENSIVE,
+    TRIGGER_AGE,
     TRIGGER_NONE,
+    TRIGGER_REGIME,
 )
 from qt_core.context import msc_policy, orchestrator_policy, retraining, universe
 from qt_core.enums import (
@@ -210,26 +212,26 @@ def retraining_step(p: Any, state: Any, now_ms: int, out: Any) -> None:
     if fund.trained_ms == 0:  # a run begins with fresh models
         _begin_training(fund, now_ms, regime_now)
     w = weakest_model(state)
-    d = retraining.step(
-        p.retraining,
-        retraining.Inputs(
-            now_ms,
-            fund.trained_ms,
-            fund.trigger_last_ms,
-            w.win_rate,
-            w.n,
-            w.calibration,
-            fund.regime_trained,
-            regime_now,
-            fund.regime_since_ms,
-            fund.regime_candidate,
-        ),
+    x = retraining.Inputs(
+        now_ms,
+        fund.trained_ms,
+        fund.trigger_last_ms,
+        w.win_rate,
+        w.n,
+        w.calibration,
+        fund.regime_trained,
+        regime_now,
+        fund.regime_since_ms,
+        fund.regime_candidate,
     )
+    d = retraining.step(p.retraining, x)
     fund.regime_candidate = d.regime_candidate
     fund.regime_since_ms = d.regime_since_ms
     if d.code == TRIGGER_NONE:
         return
-    tally(out, T_TRIGGER, d.code)
+    for code in range(TRIGGER_AGE, TRIGGER_REGIME + 1):  # every reason there is, not the first alone
+        if retraining.holds(p.retraining, x, d, code):
+            tally(out, T_TRIGGER, code)
     log_change(out, now_ms, 0, JE_RETRAIN, d.code, 0, w.win_rate, w.calibration, w.n)
     _begin_training(fund, now_ms, regime_now)
 

@@ -79,7 +79,7 @@ def log_pair(out: Any, row: int, qty: float, price: float) -> None:
         out.events[row].price = price
 
 
-@inner
+@rare
 def log_event(
     out: Any,
     time_ms: int,
@@ -93,29 +93,12 @@ def log_event(
     price: float,
 ) -> int:
     """Append a journal event; returns its row, or -1 where events are not kept."""
+    stay_apart()
     if out.n[KEEP_EVENTS] == 0:
         return -1
     row = out.n[N_EVENTS]
     out.n[N_EVENTS] = row + 1
-    _fill_event(out.events[row], out.n[N_CLOSED], time_ms, symbol, kind, tag, reason, seq, trade, qty, price)
-    return int(row)
-
-
-@rare
-def _fill_event(
-    e: Any,
-    bar: int,
-    time_ms: int,
-    symbol: int,
-    kind: int,
-    tag: int,
-    reason: int,
-    seq: int,
-    trade: int,
-    qty: float,
-    price: float,
-) -> None:
-    stay_apart()
+    e = out.events[row]
     e.time_ms = time_ms
     e.symbol = symbol
     e.kind = kind
@@ -129,7 +112,8 @@ def _fill_event(
     e.realised_usd = 0.0
     e.value = 0.0
     e.old_value = 0.0
-    e.bar = bar
+    e.bar = out.n[N_CLOSED]
+    return int(row)
 
 
 @inner

@@ -195,7 +195,7 @@ def _add_label(
     x.win_price = b.win_price
     x.stop_price = b.stop_price
     x.time_ms = now_ms
-    x.expire_ms = now_ms + p.supervisor.horizon_bars * decision_ms
+    x.expire_ms = supervisor.expiry_ms(p.supervisor, now_ms, decision_ms)
     x.conf_0 = conf[0]
     x.conf_1 = conf[1]
     x.conf_2 = conf[2]

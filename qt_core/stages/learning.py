@@ -4,6 +4,7 @@ from typing import Any
 
 from qt_core._jit import inner
 from qt_core.codes import LEARN_FROZEN, LEARN_ON, LEARNED, M_SIZER, M_STRATEGY, NOT_LEARNED
+from qt_core.learning import alpha_at, moved
 from qt_core.numerics import is_finite
 from qt_core.records import JE_NOT_LEARNED, JE_Q_SIZE, JE_Q_STRATEGY, RECENT
 from qt_core.selection import meta_strategy
@@ -27,9 +28,9 @@ def _learn_size(p: Any, state: Any, s: Any, t: Any, how: int, out: Any) -> None:
     action = rl_sizer.nearest_action(q, entered / base, t.leverage)
     cell = s.sizer_state
     row = 0 if how == LEARN_ON else SHADOW
-    alpha = rl_sizer.alpha_at(q, state.memory[0].q_size_visits[row, cell, action])
+    alpha = alpha_at(q, state.memory[0].q_size_visits[row, cell, action])
     old = state.memory[0].q_size[row, cell, action]
-    new = rl_sizer.updated(old, reward, alpha)
+    new = moved(old, reward, alpha)
     state.memory[0].q_size[row, cell, action] = new
     state.memory[0].q_size_visits[row, cell, action] += 1
     if row != SHADOW:  # what a copy learns must not change how the acting table explores
@@ -45,10 +46,10 @@ def _learn_strategy(p: Any, state: Any, s: Any, t: Any, how: int, out: Any) -> N
     q = p.strategy
     cell, strategy = s.strategy_state, s.strategy
     row = 0 if how == LEARN_ON else SHADOW
-    alpha = meta_strategy.alpha_at(q, state.memory[0].q_strategy_visits[row, cell, strategy])
+    alpha = alpha_at(q, state.memory[0].q_strategy_visits[row, cell, strategy])
     reward = meta_strategy.clipped(q, t.r_multiple)
     old = state.memory[0].q_strategy[row, cell, strategy]
-    new = meta_strategy.updated(old, reward, alpha)
+    new = moved(old, reward, alpha)
     state.memory[0].q_strategy[row, cell, strategy] = new
     state.memory[0].q_strategy_visits[row, cell, strategy] += 1
     if row != SHADOW:

@@ -5,14 +5,14 @@ from typing import Any
 from qt_core._jit import inner, rare, stay_apart
 from qt_core.codes import MARKET, OP_AMEND, OP_CANCEL, OP_NEW, STOP, TAG_SL, TAG_TP, TAKE_PROFIT
 from qt_core.numerics import floor_step
-from qt_core.position import dynamic_tpsl
+from qt_core.position import amplification, dynamic_tpsl
 from qt_core.stages.journal import request
 
 
 @inner
 def target_qty(s: Any) -> float:
-    """What the resting target covers: the part that stands neither on a rung nor on the trail alone."""
-    return float(max(0.0, abs(s.qty) - s.rung_1_qty - s.rung_2_qty - s.trail_qty))
+    """What the resting target covers, before it is rounded to lots."""
+    return amplification.tp_qty(abs(s.qty), s.rung_1_qty, s.rung_2_qty, s.trail_qty)
 
 
 @inner

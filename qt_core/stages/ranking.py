@@ -3,7 +3,7 @@
 from typing import Any
 
 from qt_core._jit import inner
-from qt_core.codes import CTX_LIQUIDITY_RATIO, CTX_QUOTE_VOLUME_24H, ENFORCED, TIER_MAIN, UNIVERSE_NORMAL
+from qt_core.codes import CTX_LIQUIDITY_RATIO, CTX_QUOTE_VOLUME_24H, ENFORCED, UNIVERSE_NORMAL
 from qt_core.context import universe
 from qt_core.execution import aelm
 from qt_core.selection import opportunity_ranker
@@ -43,10 +43,9 @@ def binding_score(p: Any, score: float, confidence: float) -> float:
 
 
 @inner
-def active_limit(p: Any, state: Any) -> int:
-    """Size of the active set, which module 7's universe mode widens or narrows."""
-    mode = state.fund[0].hfos_universe if p.hfos.mode == ENFORCED else UNIVERSE_NORMAL
-    return universe.active_count(p.universe, mode)
+def universe_mode(p: Any, state: Any) -> int:
+    """Module 7's word on how wide the active set is, where it binds."""
+    return int(state.fund[0].hfos_universe if p.hfos.mode == ENFORCED else UNIVERSE_NORMAL)
 
 
 @inner
@@ -56,7 +55,8 @@ def rank_all(p: Any, state: Any, rows: Any, t: int, out: Any) -> None:
     Where there are no more symbols than places every one is active, and no score is needed to say so.
     """
     n = state.symbol.shape[0]
-    limit = active_limit(p, state)
+    mode = universe_mode(p, state)
+    limit = universe.active_count(p.universe, mode)
     if p.universe.mode != ENFORCED or n <= limit:
         for i in range(n):
             state.symbol[i].active = 1
@@ -70,12 +70,12 @@ def rank_all(p: Any, state: Any, rows: Any, t: int, out: Any) -> None:
         score = score_of(p, state, rows, t, i, confidence, slippage, near.max_correlation)
         s.score = binding_score(p, score, confidence)
         s.rank = limit
-        held = s.qty != 0.0 or s.pending_seq != 0
-        s.active = 1 if s.tier == TIER_MAIN or held else 0
     for k in range(_best(state, out, limit)):
-        s = state.symbol[out.picked[k]]
-        s.rank = k
-        s.active = 1
+        state.symbol[out.picked[k]].rank = k
+    for i in range(n):
+        s = state.symbol[i]
+        held = 1 if s.qty != 0.0 or s.pending_seq != 0 else 0
+        s.active = 1 if universe.is_active(p.universe, mode, s.tier, s.rank, held) else 0
 
 
 @inner

@@ -23,9 +23,9 @@ from qt_core.records import JE_ESS_LATCH, JE_HFOS
 from qt_core.risk import emergency_stop, portfolio_balancer
 from qt_core.sizing import rl_sizer
 from qt_core.stages.commands import reset_stop
-from qt_core.stages.events import cancel_entries
 from qt_core.stages.exits import request_exit, request_reduction
 from qt_core.stages.journal import count, log_change, tally
+from qt_core.stages.order_end import cancel_entries
 
 SCRIPTED = 1  # reason of a reset that no person asked for
 

@@ -30,6 +30,7 @@ from qt_core.codes import (
 )
 from qt_core.context import msc_policy, regime, universe
 from qt_core.enums import T_ACTION, T_BLOCKED, T_PRIORITY, T_SIDES, T_STRATEGY
+from qt_core.learning import epsilon_at
 from qt_core.position import dynamic_tpsl
 from qt_core.records import JE_KEPT_OUT
 from qt_core.rng import draw
@@ -77,7 +78,7 @@ def _pick_strategy(p: Any, state: Any, cell: int, fitting: int, i: int, now_ms: 
     """Module 21's choice, with the draws of this symbol and bar."""
     fund = state.fund[0]
     q = p.strategy
-    epsilon = meta_strategy.epsilon_at(q, fund.strategy_updates)
+    epsilon = epsilon_at(q, fund.strategy_updates)
     u1, u2 = 1.0, 0.0
     if epsilon > 0.0:
         name = state.symbol[i].name_hash

@@ -64,6 +64,10 @@ def a_ladder(g: Draw) -> tuple[Any, ...]:
     return side, avg, tp, qty, leverage, lot, lot * pick(g, 1.0, 1.0, 2.0), tick
 
 
+def covered(size: float, rungs: amplification.Ladder, trailing: float = 0.0) -> float:
+    return amplification.tp_qty(size, rungs.qty_1, rungs.qty_2, trailing)
+
+
 # --- worked examples --------------------------------------------------------------------------------------------------
 
 
@@ -80,10 +84,11 @@ def test_r_of_083_holds():
 def test_the_ladder_takes_a_quarter_at_roi_8_and_12_percent_and_the_target_covers_the_rest():
     rungs = amplification.ladder(PAL, 1, 100.0, 106.0, 6.0, 3.0, 0.001, 0.001, 0.01)
     assert rungs == (1.5, 102.66, 1.5, 104.0, 0, 0)  # 8 % / 3 = 2.667 %, rounded towards the entry
-    assert amplification.tp_qty(6.0, rungs, 0.001) == 3.0
+    assert covered(6.0, rungs) == 3.0
     near_tp = amplification.ladder(PAL, 1, 100.0, 104.0, 6.0, 3.0, 0.001, 0.001, 0.01)
     assert near_tp == (1.5, 102.66, 0.0, 0.0, 1, 0)  # the second lies at the TP: dropped, its share trails
-    assert amplification.tp_qty(6.0, near_tp, 0.001) == 4.5
+    assert covered(6.0, near_tp) == 4.5
+    assert covered(6.0, near_tp, trailing=1.5) == 3.0
     assert amplification.ladder(PAL, 1, 100.0, 0.0, 6.0, 3.0, 0.001, 0.001, 0.01) == rungs  # no TP: none is dropped
     short = amplification.ladder(PAL, -1, 100.0, 94.0, 6.0, 3.0, 0.001, 0.001, 0.01)
     assert short == (1.5, 97.34, 1.5, 96.0, 0, 0)
@@ -92,10 +97,10 @@ def test_the_ladder_takes_a_quarter_at_roi_8_and_12_percent_and_the_target_cover
 def test_a_rung_that_rounds_to_zero_merges_into_the_next():
     two = amplification.ladder(PAL, 1, 100.0, 0.0, 3.0, 3.0, 1.0, 1.0, 0.01)
     assert two == (0.0, 0.0, 1.0, 104.0, 0, 1)  # 0.75 + 0.75 = 1.5: one lot
-    assert amplification.tp_qty(3.0, two, 1.0) == 2.0
+    assert covered(3.0, two) == 2.0
     none = amplification.ladder(PAL, 1, 100.0, 0.0, 1.0, 3.0, 1.0, 1.0, 0.01)
     assert none == (0.0, 0.0, 0.0, 0.0, 0, 2)
-    assert amplification.tp_qty(1.0, none, 1.0) == 1.0
+    assert covered(1.0, none) == 1.0
 
 
 def test_a_scale_in_adds_half_at_most_and_stays_within_the_initial_risk():
@@ -125,7 +130,7 @@ def test_unknown_numbers_add_nothing():
     assert not amplification.let_run(PAL, PIL_LEADING, 2.0, math.nan, NORMAL_EXIT)
     assert not amplification.let_run(PAL, PIL_LEADING, math.nan, 0.02, NORMAL_EXIT)
     assert amplification.ladder(PAL, 1, math.nan, 106.0, 6.0, 3.0, 0.001, 0.001, 0.01).qty_1 == 0.0
-    assert amplification.tp_qty(math.nan, amplification.Ladder(0.0, 0.0, 0.0, 0.0, 0, 0), 0.001) == 0.0
+    assert amplification.tp_qty(math.nan, 0.0, 0.0, 0.0) == 0.0
 
 
 # --- against the plain second version ---------------------------------------------------------------------------------
@@ -157,8 +162,8 @@ def test_ladder_against_its_second_version():
         want = naive.ladder(p._asdict(), side, avg, tp, qty, leverage, {"lot": lot, "min_qty": least, "tick": tick})
         assert same(got, tuple(want.values())), (side, avg, tp, qty, leverage, lot, least, tick, got, want)
         if math.isfinite(qty) and qty > 0.0:
-            rest = amplification.tp_qty(qty, got, lot)
-            assert near(rest, naive.tp_qty(qty, want, lot))
+            rest = covered(qty, got)
+            assert near(rest, naive.tp_qty(qty, want))
             assert near(rest + got.qty_1 + got.qty_2, qty, 1e-9)
         rungs = (got.qty_1 > 0.0, got.qty_2 > 0.0)
         seen.update([("rungs", *rungs), ("dropped", got.dropped), ("merged", got.merged)])

@@ -90,13 +90,11 @@ def test_the_cheapest_venue_that_is_up_and_deep_enough():
     assert aelm.route(P._replace(mode=OFF), fee, slip, deep, up, 600.0) == 0
 
 
-def test_three_retries_on_what_may_pass_and_the_rest_of_a_partial_fill():
+def test_three_retries_on_what_may_pass_and_the_life_of_an_order():
     assert [bool(aelm.retry(P, k, EXCHANGE_BUSY)) for k in range(5)] == [True, True, True, False, False]
     assert not aelm.retry(P, 0, MIN_NOTIONAL)
     kinds = (MARKET, LIMIT, IOC, POST_ONLY)
     assert [aelm.life_bars(P, k) for k in kinds] == [3, 1, 1, 1]
-    work, cancel = aelm.REMAINDER_WORK, aelm.REMAINDER_CANCEL
-    assert [aelm.remainder(k) for k in kinds] == [work, work, cancel, work]
 
 
 # --- against the plain second version -------------------------------------------------------------------------------

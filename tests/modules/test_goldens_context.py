@@ -189,6 +189,8 @@ def test_what_triggers_a_retraining_in_this_order():
     assert retraining.step(p, calm._replace(win_rate=0.44, n_outcomes=99)).code == c.TRIGGER_NONE
     old = uncalibrated._replace(win_rate=0.44, last_trained_ms=NOW_MS - 7 * DAY_MS)
     assert retraining.step(p, old).code == c.TRIGGER_AGE
+    held = [retraining.holds(p, old, retraining.step(p, old), code) for code in range(6)]
+    assert held == [False, True, True, True, True, False], "each for itself"
     assert retraining.step(p, old._replace(last_trigger_ms=NOW_MS - DAY_MS + 1)).code == c.TRIGGER_NONE
     assert retraining.step(p._replace(mode=0), old) == (c.TRIGGER_NONE, 0, 0)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qt_core import learning
 from qt_core.codes import BREAKOUT, MEAN_REVERSION, RANGE_BOUND, TREND_FOLLOW
 from qt_core.learning import decayed
 from qt_core.rng import draw, name_hash
@@ -41,11 +42,11 @@ def sizer_finds(
     for k in range(episodes):
         u = [uniform(seed, k, purpose) for purpose in (WORLD, EXPLORE, WHERE, NOISE)]
         state = states[int(u[WORLD] * len(states))]
-        a = rl_sizer.choose(p, q, state, limits, rl_sizer.epsilon_at(p, k), u[EXPLORE], u[WHERE]).action
+        a = rl_sizer.choose(p, q, state, limits, learning.epsilon_at(p, k), u[EXPLORE], u[WHERE]).action
         away = sum(abs(x - y) for x, y in zip(divmod(a, 5), planted[state], strict=True))
         pnl = 1.0 - 0.6 * away + noise * (2.0 * u[NOISE] - 1.0)  # percent; worse with every step from the planted cell
-        alpha = rl_sizer.alpha_at(p, int(visits[state, a]))
-        q[state, a] = rl_sizer.updated(q[state, a], rl_sizer.reward(p, pnl, 4.0, max(0.0, -pnl)), alpha)
+        alpha = learning.alpha_at(p, int(visits[state, a]))
+        q[state, a] = learning.moved(q[state, a], rl_sizer.reward(p, pnl, 4.0, max(0.0, -pnl)), alpha)
         visits[state, a] += 1
     best = {s: rl_sizer.choose(p, q, s, limits, 0.0, 0.5, 0.5).action for s in states}
     return best == {s: 5 * m + lev for s, (m, lev) in planted.items()}
@@ -60,11 +61,11 @@ def strategy_finds(
     for k in range(episodes):
         u = [uniform(seed, k, purpose) for purpose in (WORLD, EXPLORE, WHERE, NOISE)]
         state = states[int(u[WORLD] * len(states))]
-        epsilon = meta_strategy.epsilon_at(p, k)
+        epsilon = learning.epsilon_at(p, k)
         s = meta_strategy.choose(p, q, state, fits[state], 0b1111, epsilon, u[EXPLORE], u[WHERE]).strategy
         r = (0.5 if s == planted[state] else -0.3) + noise * (2.0 * u[NOISE] - 1.0)
-        alpha = meta_strategy.alpha_at(p, int(visits[state, s]))
-        q[state, s] = meta_strategy.updated(q[state, s], meta_strategy.clipped(p, r), alpha)
+        alpha = learning.alpha_at(p, int(visits[state, s]))
+        q[state, s] = learning.moved(q[state, s], meta_strategy.clipped(p, r), alpha)
         visits[state, s] += 1
     best = {x: meta_strategy.choose(p, q, x, fits[x], 0b1111, 0.0, 0.5, 0.5).strategy for x in states}
     return best == planted
@@ -115,4 +116,4 @@ def test_the_schedule_is_the_hyperbola():
     assert decayed(0.2, 0.0, 0.0, 1_000) == 0.2
     assert decayed(0.2, 0.0, 0.1, 10) == pytest.approx(0.1)
     assert decayed(0.2, 0.15, 0.1, 10) == 0.15
-    assert math.isclose(rl_sizer.epsilon_at(rl_sizer.Params(epsilon_decay=0.01), 100), 0.05)
+    assert math.isclose(learning.epsilon_at(rl_sizer.Params(epsilon_decay=0.01), 100), 0.05)

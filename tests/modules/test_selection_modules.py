@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qt_core import codes
+from qt_core import codes, learning
 from qt_core.codes import (
     BREAKOUT,
     MEAN_REVERSION,
@@ -36,7 +36,7 @@ ALL = 0b1111
 
 
 def test_the_update_rule_of_the_worked_example():
-    assert meta_strategy.updated(0.234, 0.554, META.alpha) == pytest.approx(0.298, abs=1e-12)
+    assert learning.moved(0.234, 0.554, META.alpha) == pytest.approx(0.298, abs=1e-12)
 
 
 def test_r_is_clipped_before_it_teaches():
@@ -116,13 +116,13 @@ def meta_kernels(p: meta_strategy.Params, x: dict[str, Any]) -> list[float]:
         ctx[1, 1, codes.CTX_NAMES.index(name)] = x["market"][name]
     state = meta_strategy.state_index(*x["cell"])
     q[state] = x["q"]
-    fitting, alpha = meta_strategy.fit(*x["cell"][:2]), meta_strategy.alpha_at(p, x["k"])
+    fitting, alpha = meta_strategy.fit(*x["cell"][:2]), learning.alpha_at(p, x["k"])
     r = meta_strategy.clipped(p, x["r"])
     return [
         state, fitting, meta_strategy.sides(p, x["strategy"], ctx, 1, 1, x["market"]["close"]),
         *meta_strategy.choose(p, q, state, fitting, x["allowed"], x["epsilon"], x["u1"], x["u2"]),
-        *meta_strategy.shape(p, x["strategy"]), r, meta_strategy.updated(x["q"][0], r, alpha),
-        alpha, meta_strategy.epsilon_at(p, x["k"]), meta_strategy.learns(p, x["exit"]),
+        *meta_strategy.shape(p, x["strategy"]), r, learning.moved(x["q"][0], r, alpha),
+        alpha, learning.epsilon_at(p, x["k"]), meta_strategy.learns(p, x["exit"]),
     ]  # fmt: skip
 
 
@@ -206,9 +206,6 @@ def test_priorities_and_thresholds():
         NAN: PRIORITY_LOW,
     }
     assert {x: opportunity_ranker.priority(RANK, x) for x in marks} == marks
-    assert opportunity_ranker.sg_selected(RANK, 0.65)
-    assert not opportunity_ranker.sg_selected(RANK, 0.6499)
-    assert not opportunity_ranker.sg_selected(RANK, NAN)
     assert opportunity_ranker.win_rate(RANK, 0, 0) == 0.5
     assert opportunity_ranker.win_rate(RANK, 30, 60) == 0.5
 
@@ -233,14 +230,13 @@ def rank_kernels(p: opportunity_ranker.Params, x: dict[str, Any]) -> list[float]
     value = x["value"]
     return [
         opportunity_ranker.score(p, x["inputs"]), opportunity_ranker.priority(p, value),
-        int(opportunity_ranker.sg_selected(p, value)), opportunity_ranker.win_rate(p, x["wins"], x["trades"]),
+        opportunity_ranker.win_rate(p, x["wins"], x["trades"]),
     ]  # fmt: skip
 
 
 def rank_naive(p: Any, x: dict[str, Any]) -> list[float]:
     rate = (x["wins"] + p["prior_wins"]) / (x["trades"] + p["prior_trades"])
-    selected = int(x["value"] >= p["sg_threshold"])
-    return [naive.score(p, x["inputs"]._asdict()), naive.priority(p, x["value"]), selected, rate]
+    return [naive.score(p, x["inputs"]._asdict()), naive.priority(p, x["value"]), rate]
 
 
 @pytest.mark.parametrize("mode", [0, 3])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qt_core import learning
 from qt_core.codes import (
     CONFIDENCE_HIGH,
     CONFIDENCE_LOW,
@@ -45,7 +46,7 @@ def test_the_reward_of_the_worked_example():
 
 
 def test_the_q_update_of_the_worked_example():
-    assert rl_sizer.updated(0.123, rl_sizer.reward(SIZER, 2.37, 4.5, 0.8), SIZER.alpha) == pytest.approx(
+    assert learning.moved(0.123, rl_sizer.reward(SIZER, 2.37, 4.5, 0.8), SIZER.alpha) == pytest.approx(
         0.41477, abs=1e-5
     )
 
@@ -143,8 +144,8 @@ def test_what_teaches(module: Any):
     for judged_by_others in (EXIT_ORDER, EXIT_RECONCILE, EXIT_EMERGENCY):
         assert module.learns(p, judged_by_others) == LEARN_FROZEN
     for bad in (NAN, math.inf, -math.inf):
-        assert module.updated(0.3, bad, 0.2) == 0.3
-        assert module.updated(bad, 1.0, 0.2) == pytest.approx(0.2)
+        assert learning.moved(0.3, bad, 0.2) == 0.3
+        assert learning.moved(bad, 1.0, 0.2) == pytest.approx(0.2)
 
 
 # --- against the plain twin -----------------------------------------------------------------------------------------
@@ -179,15 +180,15 @@ def sizer_kernels(p: rl_sizer.Params, x: dict[str, Any]) -> list[float]:
     q = np.zeros((300, 25))
     q[state] = x["q"]
     pnl = rl_sizer.pnl_percent(p, x["pnl_usd"], 200.0, x["margin"])
-    alpha = rl_sizer.alpha_at(p, x["k"])
+    alpha = learning.alpha_at(p, x["k"])
     return [
         state, rl_sizer.confidence_class(p, x["confidence"]), *rl_sizer.neutral(p)[:3],
         rl_sizer.performance_class(p, x["n_trades"], len(x["recent"]), math.fsum(x["recent"])),
         rl_sizer.nearest_action(p, x["ratio"], x["filled_leverage"]),
         *[int(rl_sizer.valid(p, a, x["limits"])) for a in range(25)],
         *rl_sizer.choose(p, q, state, x["limits"], x["epsilon"], x["u1"], x["u2"]),
-        pnl, rl_sizer.reward(p, pnl, x["hours"], x["drawdown"]), rl_sizer.updated(x["q"][0], x["reward"], alpha),
-        rl_sizer.epsilon_at(p, x["k"]), alpha, rl_sizer.learns(p, x["exit"]),
+        pnl, rl_sizer.reward(p, pnl, x["hours"], x["drawdown"]), learning.moved(x["q"][0], x["reward"], alpha),
+        learning.epsilon_at(p, x["k"]), alpha, rl_sizer.learns(p, x["exit"]),
     ]  # fmt: skip
 
 

@@ -16,15 +16,18 @@ from qt_core.codes import (
     ESS_NONE,
     M_ESS,
     PIL_UNKNOWN,
+    TRIGGER_AGE,
     TRIGGER_NONE,
+    TRIGGER_WIN_RATE,
 )
 from qt_core.context import retraining
-from qt_core.enums import T_ESS, TALLIES
+from qt_core.enums import T_ESS, T_TRIGGER, TALLIES
 from qt_core.execution import aelm
 from qt_core.position import intelligence
 from qt_core.risk import emergency_stop
 from tests.modules.plays import QUIET, scene
-from tests.modules.plays_values import VALUES
+from tests.modules.plays_said import retrained
+from tests.modules.plays_values import NEAR, VALUES
 from tests.modules.scene import HOUR_MS, START_MS, Played, flat, on
 
 pytestmark = pytest.mark.interpreted
@@ -72,6 +75,12 @@ def test_the_table_names_every_value_and_no_other():
     scripted = {(*key, value) for key, values in VALUES.items() for value in values}
     assert scripted | set(NEVER) == {_name(c) for c in CASES}
     assert not scripted & set(NEVER)
+
+
+def test_a_retraining_counts_every_reason_it_had():
+    """Models older than an hour that lose as well: the age does not hide the win rate."""
+    tally = retrained(("supervisor",), NEAR, min_outcomes=1, max_age_ms=HOUR_MS).s.out.tally[T_TRIGGER]
+    assert tally[TRIGGER_AGE] >= tally[TRIGGER_WIN_RATE] > 0
 
 
 # --- the emergency stop's feed and errors: several ways to one value -----------------------------------------

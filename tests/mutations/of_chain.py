@@ -48,7 +48,7 @@ CHAIN = (
     ),
     Mutant(
         "reservation kept after a refusal",
-        "stages/events.py",
+        "stages/order_end.py",
         "    fund.reserved_margin_usd -= s.pending_margin_usd\n",
         "    fund.reserved_margin_usd -= 0.0\n",
         killers.SELECTION,

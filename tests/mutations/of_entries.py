@@ -133,8 +133,8 @@ ENTRIES = (
     Mutant(
         "the regime on trial is the one before",
         "stages/context.py",
-        "            regime_now,\n            fund.regime_since_ms,\n            fund.regime_candidate,\n",
-        "            fund.regime_candidate,\n            fund.regime_since_ms,\n            regime_now,\n",
+        "        regime_now,\n        fund.regime_since_ms,\n        fund.regime_candidate,\n",
+        "        fund.regime_candidate,\n        fund.regime_since_ms,\n        regime_now,\n",
         killers.VALUES,
     ),
     Mutant(

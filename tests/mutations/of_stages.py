@@ -146,9 +146,9 @@ STAGES = (
     ),
     Mutant(
         "what is held is not active",
-        "stages/ranking.py",
-        "s.active = 1 if s.tier == TIER_MAIN or held else 0",
-        "s.active = 1 if s.tier == TIER_MAIN and held else 0",
+        "context/universe.py",
+        "symbol_tier == TIER_MAIN or held != 0 or rank",
+        "symbol_tier == TIER_MAIN and held != 0 or rank",
         killers.STAGES,
     ),
     Mutant(

@@ -100,6 +100,7 @@ def _retraining(g: Draw) -> Iterator[tuple[str, Any]]:
     yield "retraining.regime_code", (retraining.regime_code(_code(g, 5) - 1, _code(g, 5) - 1),)
     trial = retraining.on_trial(x)
     yield "retraining.on_trial", trial
+    yield "retraining.holds", tuple(retraining.holds(p, x, trial, code) for code in range(6))
     yield "retraining.fired", (retraining.fired(p, x, trial),)
     yield "retraining.step", retraining.step(p, x)
 

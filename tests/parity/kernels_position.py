@@ -69,7 +69,7 @@ def _amplification(g: Draw) -> Iterator[tuple[str, Any]]:
     tp = float(g.choice([0.0, x.avg_price * (1.0 + x.side * _number(g, 0.01, 0.15))]))
     rungs = amplification.ladder(p, x.side, x.avg_price, tp, qty, leverage, lot, 0.001, tick)
     yield "amplification.ladder", rungs
-    yield "amplification.tp_qty", (amplification.tp_qty(qty, rungs, lot),)
+    yield "amplification.tp_qty", (amplification.tp_qty(qty, rungs.qty_1, rungs.qty_2, 0.001),)
     share, least = float(g.uniform(0.0, 3.0)), float(g.choice([0.0, 2.0]))
     yield "amplification.rung_qty", (amplification.rung_qty(share, lot, least),)
     yield "amplification.beyond_tp", (amplification.beyond_tp(x.side, x.price_cap, tp),)
@@ -116,7 +116,6 @@ def _aelm(g: Draw) -> Iterator[tuple[str, Any]]:
     yield "aelm.patient_price", (aelm.patient_price(p, side, price, tick),)
     kind = int(g.integers(1, 5))
     yield "aelm.life_bars", (aelm.life_bars(p, kind),)
-    yield "aelm.remainder", (aelm.remainder(kind),)
     notional, volume = _number(g, 10.0, 5e4), float(g.choice([0.0, _number(g, 1e5, 1e9)]))
     depth = float(g.choice([np.nan, 0.0, np.inf, g.uniform(1e2, 1e6)]))
     yield "aelm.impact", (aelm.impact(p, notional, volume, depth),)

@@ -66,9 +66,8 @@ def _sizer(g: Draw) -> Iterator[Entry]:
     yield "rl_sizer.choose", rl_sizer.choose(p, q, state, limits, 0.5, u, v)
     yield "rl_sizer.pnl_percent", (rl_sizer.pnl_percent(p, pnl, 200.0, float(g.uniform(10.0, 300.0))),)
     yield "rl_sizer.reward", (rl_sizer.reward(p, pnl, float(g.uniform(0.0, 90.0)), float(g.uniform(0.0, 9.0))),)
-    yield "rl_sizer.updated", (rl_sizer.updated(float(q[state, action]), pnl, u),)
-    yield "rl_sizer.epsilon_at", (rl_sizer.epsilon_at(p, k),)
-    yield "rl_sizer.alpha_at", (rl_sizer.alpha_at(p, k),)
+    yield "learning.epsilon_at", (learning.epsilon_at(p, k),)
+    yield "learning.alpha_at", (learning.alpha_at(p, k),)
     yield "rl_sizer.learns", (rl_sizer.learns(p, int(g.integers(16))),)
 
 
@@ -123,7 +122,7 @@ def _strategy(g: Draw) -> Iterator[Entry]:
     vol, trend, liquidity = (int(x) for x in g.integers(0, 3, 3))
     state, q = meta_strategy.state_index(vol, trend, liquidity), _q(g, 27, 4)
     fitting, allowed, s = meta_strategy.fit(vol, trend), int(g.integers(16)), int(g.integers(-1, 4))
-    u, v, k, r = float(g.random()), _maybe_nan(g, g.random()), int(g.integers(300)), _maybe_nan(g, g.normal(0.0, 4.0))
+    u, v, r = float(g.random()), _maybe_nan(g, g.random()), _maybe_nan(g, g.normal(0.0, 4.0))
     x = [_maybe_nan(g, float(y)) for y in g.random(6)]
     close = 100.0 + float(g.uniform(-3.0, 3.0))
     yield "meta_strategy.state_index", (state,)
@@ -139,9 +138,6 @@ def _strategy(g: Draw) -> Iterator[Entry]:
     yield "meta_strategy.drawn", (meta_strategy.drawn(allowed, u),)
     yield "meta_strategy.choose", meta_strategy.choose(p, q, state, fitting, allowed, 0.5, u, v)
     yield "meta_strategy.clipped", (meta_strategy.clipped(p, r),)
-    yield "meta_strategy.updated", (meta_strategy.updated(float(q[state, 0]), r, u),)
-    yield "meta_strategy.epsilon_at", (meta_strategy.epsilon_at(p, k),)
-    yield "meta_strategy.alpha_at", (meta_strategy.alpha_at(p, k),)
     yield "meta_strategy.learns", (meta_strategy.learns(p, int(g.integers(16))),)
 
 
@@ -155,7 +151,6 @@ def _ranker(g: Draw) -> Iterator[Entry]:
     yield "opportunity_ranker.win_rate", (opportunity_ranker.win_rate(p, int(g.integers(20)), int(g.integers(20, 50))),)
     yield "opportunity_ranker.score", (value,)
     yield "opportunity_ranker.priority", (opportunity_ranker.priority(p, mark),)
-    yield "opportunity_ranker.sg_selected", (opportunity_ranker.sg_selected(p, mark),)
 
 
 def _universe(g: Draw) -> Iterator[Entry]:

@@ -168,12 +168,9 @@ def ladder(p: P, side: int, avg: float, tp: float, qty: float, leverage: float, 
     return out
 
 
-def tp_qty(qty: float, rungs: P, lot: float) -> float:
-    """What is not on rungs, counted in lots."""
-    if lot <= 0.0:
-        return max(0.0, qty - rungs["qty_1"] - rungs["qty_2"])
-    on_rungs = sum(round(rungs[name] / lot) for name in ("qty_1", "qty_2"))
-    return max(0, round(in_steps(qty, lot, up=False) / lot) - on_rungs) * lot
+def tp_qty(qty: float, rungs: P) -> float:
+    """What is not on rungs, exactly."""
+    return float(max(Fraction(0), Fraction(qty) - Fraction(rungs["qty_1"]) - Fraction(rungs["qty_2"])))
 
 
 def let_run(p: P, cls: int, r: float, momentum_side: float, exit_mode: int) -> bool:
