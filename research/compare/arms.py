@@ -68,22 +68,23 @@ def buy_and_hold(market: Market, config: Config) -> Outcome:
     base = np.where(bought, price[0], 1.0)
     growth = np.where(bought, price / base, 0.0) @ share
     paid, funding = _funding_paid(market, share, price / base)
-    equity = (growth - paid) / (1.0 + cost)
-    equity[-1] -= cost * growth[-1]
+    held = 1.0 / (1.0 + cost)  # what is left to buy with when buying is paid for
+    equity = held * (growth - paid)
+    equity[-1] -= held * cost * growth[-1]
     day = market.time // DAY_MS
     last = np.flatnonzero(np.append(day[1:] != day[:-1], True))
     levels = np.concatenate([[1.0], equity[last]])
     returns = levels[1:] / levels[:-1] - 1.0
     start = float(p.chain.initial_equity_usd)
+    traded = start * held * (1.0 + float(growth[-1]))  # bought and sold, USD
     turnover = np.zeros(len(returns))
     turnover[0], turnover[-1] = 1.0, turnover[-1] + 1.0
     trades = np.zeros(len(returns))
     trades[-1] = float(bought.sum())
-    peak = np.maximum.accumulate(equity)
-    fees = start * p.venue.taker_fee * (1.0 + float(growth[-1]))
-    slipped = start * p.venue.slippage * (1.0 + float(growth[-1]))
+    peak = np.maximum(np.maximum.accumulate(equity), 1.0)
     drawdown = float(np.max(1.0 - equity / peak))
-    return Outcome(0, returns, turnover, trades, drawdown, fees, start * funding, slipped, 0)
+    fees, slipped = traded * p.venue.taker_fee, traded * p.venue.slippage
+    return Outcome(0, returns, turnover, trades, drawdown, fees, start * held * funding, slipped, 0)
 
 
 def _last_known(close: FloatArray) -> FloatArray:
