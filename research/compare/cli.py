@@ -1,5 +1,6 @@
 """``qt compare``: nothing heavy is imported before it runs."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,11 +56,17 @@ def _compare(config: "Config", seeds: int, out: "Path | None") -> dict[str, Any]
     from research.compare.study import compare as run_study
     from research.compare.study import document
     from research.learning.windows import MIN_BARS, cut
+    from research.signals import tape_path
     from research.training.settings import settings_of
+    from research.training.tape_file import read_about
 
     if config.signals.get("source") != "tape":
         raise ConfigError(f"{config.source}: signals.source: {config.signals.get('source')!r}; expected tape")
-    slots = settings_of(config).slots
+    slots, written = settings_of(config).slots, tuple(read_about(tape_path(config))["slots"])
+    if slots != written:
+        raise ConfigError(
+            f"{config.source}: models.slots: {', '.join(slots)}; the tape has {', '.join(written)}, the same expected"
+        )
     _check_out(out)
     run = prepare(config, say)
     spoken = np.flatnonzero(run.tape.available.any(axis=(1, 2)))
@@ -79,10 +86,15 @@ def _compare(config: "Config", seeds: int, out: "Path | None") -> dict[str, Any]
 
 
 def _check_out(out: "Path | None") -> None:
-    """Refuse a folder with files that no comparison wrote."""
+    """Refuse a place that cannot be written, and a folder with files that no comparison wrote."""
     from qt_core.errors import DataError
 
-    if out is None or not out.exists():
+    if out is None:
+        return
+    parent = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise DataError(f"{parent}: may not be written in; a folder that may be expected")
+    if not out.exists():
         return
     found = sorted(p.name for p in out.iterdir() if p.name not in FILES) if out.is_dir() else [out.name]
     if found:
