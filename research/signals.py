@@ -19,7 +19,7 @@ from qt_core.rng import name_hash
 from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import BUY, HOLD, N_CLASSES, N_MODELS, SELL, SignalTape
 from research.cli.inputs import path_beside, rule_params
-from research.training.tape_file import read_tape
+from research.training.tape_file import read_about, read_tape
 
 SOURCES = ("rules", "random", "tape")
 LEAST_CONFIDENCE = 0.34  # above a third the drawn side is the largest of the three classes
@@ -49,14 +49,15 @@ def signal_source(config: Config, shift: int = 0) -> Build:
 
     Raises
     ------
-    ConfigError
-        Naming the key and what was expected.
+    ConfigError, DataError
+        Naming the key, or the tape's file, and what was expected.
     """
     where, source = config.source, config.signals.get("source", "rules")
     if source not in SOURCES:
         raise ConfigError(f"{where}: signals.source: {source!r}; expected {', '.join(SOURCES[:-1])} or {SOURCES[-1]}")
     if source == "tape":
         path = tape_path(config)
+        read_about(path)
         return lambda market, _context: read_tape(path, market)
     if source == "random":
         drawn = random_params(config)

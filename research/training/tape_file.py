@@ -62,6 +62,22 @@ def write_tape(path: Path, tape: SignalTape, market: Market, slots: tuple[str, .
     write_parquet(path, columns, {"qt_tape": json.dumps(about)})
 
 
+def read_about(path: Path) -> dict[str, Any]:
+    """Format, slots, models and bar length of a tape's file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or no tape.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; a tape written by qt tape expected")
+    about: dict[str, Any] = json.loads(read_metadata(path).get("qt_tape") or "{}")
+    if about.get("format") != FORMAT:
+        raise DataError(f"{path}: no tape of {FORMAT}; a file written by qt tape expected")
+    return about
+
+
 def read_tape(path: Path, market: Market) -> SignalTape:
     """The tape of a file on a market's bars; bars or symbols the file does not have are abstentions.
 
@@ -71,11 +87,7 @@ def read_tape(path: Path, market: Market) -> SignalTape:
         If the file is no tape, is of another bar length, or shares no bar with the market; or a model's cut-off does not
         lie before a row it speaks on.
     """
-    about = json.loads(read_metadata(path).get("qt_tape") or "{}") if path.is_file() else None
-    if about is None:
-        raise DataError(f"{path}: no such file; a tape written by qt tape expected")
-    if about.get("format") != FORMAT:
-        raise DataError(f"{path}: no tape of {FORMAT}; a file written by qt tape expected")
+    about = read_about(path)
     if about["timeframe_ms"] != market.timeframe_ms:
         raise DataError(f"{path}: bars of {about['timeframe_ms']} ms; the market has bars of {market.timeframe_ms} ms")
     slots = tuple(about["slots"])
