@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from qt_core.agents import calibration
 from qt_core.agents.panel import Rows, make_panel
 from qt_core.agents.registry import AGENTS, agent_class, load_agent
 from qt_core.errors import ConfigError, DataError
@@ -126,6 +127,15 @@ def test_a_row_says_the_same_alone_and_among_others(agent, data, size):
         part = agent.answer(data.panel, Rows(rows.t[some], rows.i[some]))
         for a, b in zip(part, whole, strict=True):
             assert a.tobytes() == b[some].tobytes()
+
+
+def test_calibration_weighs_rows_by_the_outcomes_they_stand_for(agent, data):
+    samples = samples_between(data, agent, 880, 1000)
+    n = len(samples.label)
+    assert samples.effective < 0.5 * n
+    expected = calibration.fit(agent._score(data.panel, samples.rows), samples.label, np.full(n, samples.effective / n))
+    assert agent.calibration == expected
+    assert agent.calibration != calibration.Calibration()
 
 
 def test_no_row_is_no_answer(agent, data):

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """``old`` in ``file`` (below qt_core) becomes ``new``; ``killer`` is the test file that should fail."""
+    """``old`` becomes ``new`` in ``file`` (below qt_core, or ``research/...``); the test file ``killer`` should fail."""
 
     what: str
     file: str
     old: str
     new: str
     killer: str
+
+    @property
+    def path(self) -> str:
+        """The file from the repository's root on."""
+        return self.file if self.file.startswith("research/") else f"qt_core/{self.file}"

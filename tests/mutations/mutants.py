@@ -10,7 +10,8 @@ from tests.mutations.of_matching import MATCHING
 from tests.mutations.of_modules import MODULES
 from tests.mutations.of_script import SCRIPTS
 from tests.mutations.of_stages import STAGES
+from tests.mutations.of_training import TRAINING
 from tests.mutations.of_venue import FILLS, LEDGER
 from tests.mutations.of_words import WORDS
 
-MUTANTS = (*LEDGER, *FILLS, *MATCHING, *CHAIN, *MODULES, *ENTRIES, *STAGES, *SCRIPTS, *WORDS)
+MUTANTS = (*LEDGER, *FILLS, *MATCHING, *CHAIN, *MODULES, *ENTRIES, *STAGES, *SCRIPTS, *WORDS, *TRAINING)

@@ -35,7 +35,7 @@ def copy_tree(target: Path) -> None:
 
 def apply(mutant: Mutant, tree: Path) -> str:
     """Write the mutation into ``tree``; returns the sound text, for putting it back."""
-    path = tree / "qt_core" / mutant.file
+    path = tree / mutant.path
     sound = path.read_text()
     if sound.count(mutant.old) != 1:
         raise SystemExit(f"{mutant.file}: {mutant.old!r} occurs {sound.count(mutant.old)} times; exactly once expected")
@@ -77,7 +77,7 @@ def judge(mutant: Mutant, tree: Path, fast: bool) -> tuple[bool, str]:
             passed, line = run_tests(tree, sorted({m.killer for m in MUTANTS} - {mutant.killer}))
             line = f"not by {mutant.killer}, but {line}"
     finally:
-        (tree / "qt_core" / mutant.file).write_text(sound)
+        (tree / mutant.path).write_text(sound)
     return not passed, line
 
 
