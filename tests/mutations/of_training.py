@@ -368,4 +368,11 @@ TRAINING = (
         "equity[-1] -= 0.0",
         killers.HOLD,
     ),
+    Mutant(
+        "a bar that touches both barriers is won",
+        "signal/supervisor.py",
+        "if (low <= b.stop_price) if side > 0 else (high >= b.stop_price):",
+        "if (low <= b.stop_price and high < b.win_price) if side > 0 else (high >= b.stop_price and low > b.win_price):",
+        killers.LABELS,
+    ),
 )
