@@ -18,6 +18,7 @@ _WIDE = 120  # columns where stdout is no terminal
 _CHANGES = click.option(
     "--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value of the file; may be repeated."
 )
+_REPLACE = click.option("--replace", is_flag=True, help="Train anew what is there under other settings or data.")
 _MLFLOW = click.option(
     "--mlflow/--no-mlflow", "track", default=True, show_default=True, help="Track in MLflow (MLFLOW_TRACKING_URI)."
 )
@@ -27,14 +28,15 @@ _MLFLOW = click.option(
 @click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
 @_CHANGES
 @_MLFLOW
+@_REPLACE
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
-def train(config: Path, changes: tuple[str, ...], track: bool, as_json: bool) -> None:
+def train(config: Path, changes: tuple[str, ...], track: bool, replace: bool, as_json: bool) -> None:
     """Train every model of every window of CONFIG that is not trained yet.
 
     Per window: fit, stop early, calibrate, predict, on spans that share no row and no label. Each fit is kept and logged
     at once: after Ctrl-C the same command goes on where it stopped. Fits that MLflow does not have yet are logged, too.
     """
-    training, reports, tracker = _train(config, changes, track)
+    training, reports, tracker = _train(config, changes, track, replace)
     _show(training, reports, tracker, as_json)
 
 
@@ -42,35 +44,42 @@ def train(config: Path, changes: tuple[str, ...], track: bool, as_json: bool) ->
 @click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
 @_CHANGES
 @_MLFLOW
+@_REPLACE
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="[default: in the models' folder]"
 )
-def tape(config: Path, changes: tuple[str, ...], track: bool, out: "Path | None") -> None:
+def tape(config: Path, changes: tuple[str, ...], track: bool, replace: bool, out: "Path | None") -> None:
     """Write the signal tape: what every model said of every bar, out of sample, as one parquet file.
 
     Windows that are not trained yet are trained first.
     """
-    from research.training.tape_file import tape_of, write_tape
+    from research.training.tape_file import check_target, tape_of, write_tape
 
-    training, _, _ = _train(config, changes, track)
+    if out is not None:
+        check_target(out)
+    training, _, _ = _train(config, changes, track, replace)
     made = tape_of(training)
     path = out or training.settings.folder / "tape.parquet"
-    write_tape(path, made, training.data.market, training.settings.slots)
+    write_tape(path, made, training.data.market, training.settings.slots, training.data.labels.horizon_bars)
     says = made.available.any(axis=2)
     click.echo(f"written: {path}: {int(says.sum()):,} rows, {len(made.models)} models")
 
 
-def _train(config: Path, changes: tuple[str, ...], track: bool) -> "tuple[Training, list[FitReport], Tracker | None]":
+def _train(
+    config: Path, changes: tuple[str, ...], track: bool, replace: bool
+) -> "tuple[Training, list[FitReport], Tracker | None]":
     from research.cli.inputs import load_config_market, read_config
     from research.cli.progress import progress_bar, say
     from research.training.settings import settings_of
-    from research.training.walk_forward import open_training
+    from research.training.walk_forward import check_replaced, open_training
     from research.training.walk_forward import train as run
 
     checked = read_config(config, changes)
     settings_of(checked)
     tracker = _tracker() if track else None
     training = open_training(checked, load_config_market(checked))
+    if not replace:
+        check_replaced(training)
     with _tracked(training, tracker), progress_bar("fits", left=True) as progress:
         reports = run(training, () if tracker is None else (tracker,), say, progress)
         if tracker is not None:

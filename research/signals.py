@@ -57,6 +57,7 @@ def signal_source(config: Config, shift: int = 0) -> Build:
         raise ConfigError(f"{where}: signals.source: {source!r}; expected {', '.join(SOURCES[:-1])} or {SOURCES[-1]}")
     if source == "tape":
         path = tape_path(config)
+        check_horizon(config, path)
         read_about(path)
         return lambda market, _context: read_tape(path, market)
     if source == "random":
@@ -82,6 +83,21 @@ def tape_path(config: Config) -> Path:
     if not path.is_file():
         raise ConfigError(f"{where}: signals.tape: {given}: no such file; expected one written by qt tape")
     return path
+
+
+def check_horizon(config: Config, path: Path) -> None:
+    """Refuse a tape whose models were taught labels of another horizon than module 12 judges by.
+
+    Raises
+    ------
+    ConfigError
+        Naming both.
+    """
+    made, judged = read_about(path).get("horizon_bars"), config.params().supervisor.horizon_bars
+    if made is not None and made != judged:
+        raise ConfigError(
+            f"{config.source}: supervisor.horizon_bars: {judged}; expected {made}, the horizon {path.name} was made for"
+        )
 
 
 def is_random(config: Config) -> bool:

@@ -41,8 +41,8 @@ def panel_of(table: "pd.DataFrame", schema: str) -> tuple[Panel, Rows]:
     values[-1] = table[features].to_numpy(np.float32)
     returns = table[lags].to_numpy(np.float32).T if lags else np.full((1, n), np.nan, dtype=np.float32)
     panel = TablePanel(tuple(features), values, np.ascontiguousarray(returns), np.repeat(stop[None, :], bars, axis=0))
-    if lags:
-        object.__setattr__(panel, "forced", schema)  # the dataclass is frozen
+    # a table has no parameters of d to tell; that its columns are the model's is held by MLflow's signature
+    object.__setattr__(panel, "forced", schema)  # the dataclass is frozen
     return panel, Rows(np.full(n, bars - 1), np.arange(n))
 
 

@@ -1,6 +1,7 @@
 """Files of a fitted agent: data formats only (no pickle), each with its digest in one manifest, all or nothing."""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from qt_core.errors import DataError
 from qt_core.io.files import read_json, write_json
 
 MANIFEST = "manifest.json"
-FORMAT = "qt-agent/1"
+FORMAT = "qt-agent/2"
 ALLOWED = (".ubj", ".txt", ".safetensors", ".json")
 
 
@@ -34,13 +35,32 @@ def write_agent(folder: Path, write: Callable[[Path], None], manifest: dict[str,
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
-        write(temporary)
+        _written(folder, lambda: write(temporary))
         files = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
-        write_json(temporary / MANIFEST, {"format": FORMAT, **manifest, "files": files})
+        body = {"format": FORMAT, **manifest, "files": files}
+        write_json(temporary / MANIFEST, {**body, "digest": body_digest(body)})
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _written(folder: Path, write: Callable[[], None]) -> None:
+    """Libraries say in many ways that a disk is full; people are told in one."""
+    try:
+        write()
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{folder}: the model cannot be written ({str(error).strip().splitlines()[-1][:160]})"
+        ) from error
+
+
+def body_digest(manifest: dict[str, Any]) -> str:
+    """SHA-256 of a manifest without its own digest: calibration and parameters are part of the model."""
+    body = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -57,6 +77,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise DataError(f"{path}: format {_get(manifest, 'format')!r}; {FORMAT!r} expected")
+    if manifest.get("digest") != body_digest(manifest):
+        raise DataError(f"{path}: changed since it was written (its digest differs); the manifest as trained expected")
     files = manifest.get("files")
     if not isinstance(files, dict) or not files:
         raise DataError(f"{path}: names no files; a digest for every file of the model expected")

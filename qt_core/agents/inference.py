@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qt_core.agents.base import Agent
-from qt_core.agents.panel import Float32Array, Rows, make_panel
+from qt_core.agents.panel import Float32Array, Rows, distance_of, make_panel
 from qt_core.agents.registry import load_agent
 from qt_core.config import Config
 from qt_core.errors import DataError
@@ -52,7 +52,7 @@ class Inference:
         self.agents = (*agents, *(None,) * (N_MODELS - len(agents)))
         self.symbols = symbols
         self._config = config.params()
-        self._names = feature_names(params)
+        self._names, self._distance = feature_names(params), distance_of(self._config)
         self._stream = FeatureStream(params, symbols)
         length = max((agent.warmup for agent in agents if agent is not None), default=1) + 1
         self._close = np.full((length, len(symbols)), np.nan)  # the last one is the newest
@@ -61,7 +61,8 @@ class Inference:
     def _check_schema(self) -> None:
         n = len(self.symbols)
         empty = np.full((1, n), np.nan)
-        schema = make_panel(self._names, np.full((1, n, len(self._names)), np.nan), empty, empty).schema
+        values = np.full((1, n, len(self._names)), np.nan)
+        schema = make_panel(self._names, values, empty, empty, self._distance).schema
         for agent in self.agents:
             found = getattr(agent, "schema", schema)
             if agent is not None and found != schema:
@@ -80,7 +81,7 @@ class Inference:
 
     def _answer(self, features: FloatArray) -> tuple[Float32Array, BoolArray]:
         n = len(self.symbols)
-        panel = make_panel(self._names, features[None], self._close, self._stops(features))
+        panel = make_panel(self._names, features[None], self._close, self._stops(features), self._distance)
         proba = np.zeros((1, n, N_MODELS, N_CLASSES), dtype=np.float32)
         available = np.zeros((1, n, N_MODELS), dtype=np.bool_)
         for slot, agent in enumerate(self.agents):

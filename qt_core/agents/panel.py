@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qt_core.market import BoolArray, FloatArray, IntArray
+from qt_core.pipeline import Params
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -42,6 +43,7 @@ class Panel:
     features: Float32Array
     returns: Float32Array
     stop: Float32Array
+    distance: str = ""  # digest of the parameters d is made by; "" = not told
     lead: int = (
         0  # rows of returns before the first row of features: live has one row of features and a window of returns
     )
@@ -49,7 +51,7 @@ class Panel:
     @property
     def schema(self) -> str:
         """Digest of what the columns mean; a model is refused on a panel of another schema."""
-        return schema_of(self.names)
+        return schema_of(self.names, self.distance)
 
     def window(self, rows: Rows, length: int) -> Float32Array:
         """Returns of the ``length`` bars up to and with each row's own, ``[n, length]``; rows before the first are NaN."""
@@ -76,9 +78,16 @@ class Panel:
         return unbroken
 
 
-def schema_of(names: tuple[str, ...]) -> str:
+def distance_of(params: Params) -> str:
+    """Digest of what makes the stop distance d, by which networks scale what they see: modules 14's and the regime's
+    parameters, 16 hex digits.
+    """
+    return hashlib.sha256(repr((tuple(params.tpsl), tuple(params.regime))).encode()).hexdigest()[:16]
+
+
+def schema_of(names: tuple[str, ...], distance: str = "") -> str:
     """Digest of the columns' names and of how returns and distances are defined, 16 hex digits."""
-    text = "|".join((*names, "returns: log close/close", "stop: module 14 without class", "panel/1"))
+    text = "|".join((*names, "returns: log close/close", "stop: module 14 without class", distance, "panel/2"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -87,7 +96,9 @@ def shown(names: tuple[str, ...]) -> list[int]:
     return [k for k, name in enumerate(names) if name not in LEFT_OUT]
 
 
-def make_panel(names: tuple[str, ...], values: FloatArray, close: FloatArray, stop: FloatArray) -> Panel:
+def make_panel(
+    names: tuple[str, ...], values: FloatArray, close: FloatArray, stop: FloatArray, distance: str = ""
+) -> Panel:
     """A panel of feature rows ``[T, N, F_all]``, closes ``[lead + T, N]`` and distances ``[T, N]``, all float64.
 
     The first close has no return. Everything is rounded to float32 here, in research as in live.
@@ -100,5 +111,6 @@ def make_panel(names: tuple[str, ...], values: FloatArray, close: FloatArray, st
         np.ascontiguousarray(values[..., keep], dtype=np.float32),
         returns,
         stop.astype(np.float32),
+        distance,
         len(close) - len(values),
     )

@@ -94,13 +94,14 @@ def _show(report: "LookaheadReport", market: "Market") -> None:
 
 
 @check.command(context_settings={"max_content_width": 110})
-@click.option("--seeds", type=click.IntRange(min=1), default=20, show_default=True, help="Seeds 0, 1, ...")
+@click.option("--seeds", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep outcomes as JSON; resumable."
 )
+@click.option("--first-seed", type=click.IntRange(min=0), default=0, show_default=True, help="Count seeds from here.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes, one thread each.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
-def models(seeds: int, out: "Path | None", workers: int, as_json: bool) -> None:
+def models(seeds: int, first_seed: int, out: "Path | None", workers: int, as_json: bool) -> None:
     """Train on made-up markets whose truth is known: a planted edge must be found, and none where there is none.
 
     Per seed three controls: an edge planted at an annual gross Sharpe of 1.75, the same market with shuffled labels, and a
@@ -110,7 +111,7 @@ def models(seeds: int, out: "Path | None", workers: int, as_json: bool) -> None:
     from research.controls.study import document, promises, run_study
 
     with progress_bar("controls", left=True) as progress:
-        outcomes = run_study(range(seeds), out, workers, say, progress)
+        outcomes = run_study(range(first_seed, first_seed + seeds), out, workers, say, progress)
     rows = promises(outcomes)
     if as_json:
         import json

@@ -13,7 +13,7 @@ from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import N_MODELS, SignalTape
 from research.ablation.outcome import Outcome
 from research.cli.inputs import rule_params
-from research.signals import RandomParams, random_tape
+from research.signals import LEAST_CONFIDENCE, RandomParams, random_tape
 
 WEIGHTS = ("weight_xgb", "weight_lgbm", "weight_nhits", "weight_patchtst")  # of the four slots, whoever sits in them
 ENSEMBLE, RULES, RANDOM, HOLD = "ensemble", "rules", "random", "buy and hold"
@@ -44,14 +44,34 @@ def rules_arm(config: Config, market: Market, context: ChainContext) -> Arm:
     return Arm(RULES, config, rule_tape(market, context, rule_params(config)))
 
 
-def random_arm(config: Config, market: Market, rate: float, seed: int, like: "SignalTape | None") -> Arm:
-    """Random sides on a share of the rows on which the models of ``like`` could speak."""
-    drawn = random_tape(market, RandomParams(seed=name_hash(f"compare {seed}") % 2**62, rate=rate))
-    if like is None:
-        return Arm(RANDOM, config, drawn)
-    someone: BoolArray = np.asarray(like.available.any(axis=2, keepdims=True))
+def random_arm(arm: Arm, market: Market, rate: float, seed: int, confidence: tuple[float, float]) -> Arm:
+    """Random sides through the chain of ``arm``, on a share of the rows on which its models could speak.
+
+    Parameters
+    ----------
+    confidence : the drawn sides' is uniform between these two: ``confidence_of`` the arm, so that sizes are alike.
+    """
+    given = RandomParams(name_hash(f"compare {seed}") % 2**62, rate, *confidence)
+    drawn = random_tape(market, given)
+    someone: BoolArray = np.asarray(arm.tape.available.any(axis=2, keepdims=True))
     speaks = np.ascontiguousarray(drawn.available & someone)
-    return Arm(RANDOM, config, SignalTape(drawn.proba, speaks, drawn.model_id, drawn.models))
+    return Arm(RANDOM, arm.config, SignalTape(drawn.proba, speaks, drawn.model_id, drawn.models))
+
+
+def confidence_of(arm: Arm) -> "tuple[float, float] | None":
+    """The first and last decile of what an arm's vote says when it acts; None where it never does."""
+    p = arm.config.params().ensemble
+    weights = np.array([getattr(p, key) for key in WEIGHTS])
+    votes = [
+        (np.where(arm.tape.available, arm.tape.proba[..., c], 0.0).astype(np.float64) * weights).sum(axis=2)
+        for c in (0, 2)
+    ]
+    score = np.maximum(*votes)
+    acted = score[(score >= p.threshold) & (votes[0] != votes[1])]
+    if len(acted) == 0:
+        return None
+    low, high = np.quantile(acted, [0.1, 0.9])
+    return float(max(low, LEAST_CONFIDENCE)), float(max(high, LEAST_CONFIDENCE))
 
 
 def buy_and_hold(market: Market, config: Config) -> Outcome:

@@ -15,16 +15,20 @@ from research.compare.arms import ENSEMBLE, HOLD, RANDOM, RULES
 
 HEADS = (
     "signals", "return a year (95 %)", "Sharpe (95 %)", "drawdown", "trades", "turnover a day", "edge, bps", "fees, USD",
-    "above random (95 %)", "p", "gross Sharpe (99 %)",
+    "random's", "above random (95 %)", "p",
 )  # fmt: skip
 COLOURS = {
     ENSEMBLE: "#2458a6", RULES: "#b07d1a", RANDOM: "#8794a1", HOLD: "#1d2733",
     "xgb": "#23805a", "lgbm": "#7fb069", "nhits": "#b8453f", "patchtst": "#8e5ea2",
 }  # fmt: skip
 READING = (
-    "After fees, slippage and funding, all through the same chain; random sides turn over as much as the ensemble. "
-    "Gross Sharpe: what the models lean to, held from close to close, before costs and without the chain; "
-    "an edge is claimed only where its whole interval lies above 0."
+    "After fees, slippage and funding, all through the same chain. Beside every arm stand random sides with its "
+    "confidence and as near its turnover as a search came (random's); the line random is the ensemble's."
+)
+GROSS_READING = (
+    "P(BUY) - P(SELL) held from close to close, before costs and without the chain; neutral: less its mean over the "
+    "symbols. Four looks, each at a quarter of 1 %: an edge is claimed where the whole interval lies above 0. What is "
+    "earned per notional traded must exceed the costs of a side, 7 bps by default, before it is money."
 )
 
 
@@ -39,10 +43,21 @@ def cells(line: dict[str, Any]) -> list[str]:
         _one(line["turnover"], _two),
         "" if line["name"] == HOLD else _one(line["edge_bps"], lambda x: f"{x:+.1f}"),  # it trades but once
         f"{line['fees_usd']:,.0f}",
-        "" if line["against_random"] is None else _span(line["against_random"], _pct),
-        "" if line["against_random"] is None else f"{line['against_random']['p']:.3f}",
-        "" if line["gross"] is None else _gross(line["gross"]),
+        *_against(line["against_random"]),
     ]
+
+
+GROSS_HEADS = ("leaning of", "look", "gross Sharpe (99.75 %)", "bps per notional traded", "")
+
+
+def gross_cells(doc: dict[str, Any]) -> list[list[str]]:
+    """What each maker's leaning earned before costs, look by look."""
+    rows = []
+    for line in doc["lines"]:
+        for name, v in line["gross"].items():
+            bps = "" if v["bps"] is None else f"{v['bps']:+.1f}"
+            rows.append([line["name"], name, _gross(v), bps, "edge" if v["edge"] else ""])
+    return rows
 
 
 def finding(doc: dict[str, Any]) -> str:
@@ -55,7 +70,7 @@ def finding(doc: dict[str, Any]) -> str:
     earning = [
         x["name"] for x in doc["lines"] if x["annual_return"]["low"] is not None and x["annual_return"]["low"] > 0.0
     ]
-    known = [x["name"] for x in doc["lines"] if x["gross"] and x["gross"]["edge"]]
+    known = [x["name"] for x in doc["lines"] if any(v["edge"] for v in x["gross"].values())]
     parts = [
         f"Earned after costs beyond chance: {', '.join(earning)}."
         if earning
@@ -77,6 +92,13 @@ def print_table(console: Console, doc: dict[str, Any]) -> None:
         table.add_row(*cells(line))
     console.print(table)
     console.print(READING, style="dim")
+    before = Table(title="Before costs", title_justify="left")
+    for k, head in enumerate(GROSS_HEADS):
+        before.add_column(head, justify="left" if k in (0, 1, 4) else "right")
+    for row in gross_cells(doc):
+        before.add_row(*row)
+    console.print(before)
+    console.print(GROSS_READING, style="dim")
 
 
 def page(doc: dict[str, Any]) -> str:
@@ -84,6 +106,8 @@ def page(doc: dict[str, Any]) -> str:
     css = (files("research.report") / "assets" / "page.css").read_text(encoding="utf-8")
     head = "".join(f"<th>{escape(name)}</th>" for name in HEADS)
     body = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in cells(line))}</tr>" for line in doc["lines"])
+    gross_head = "".join(f"<th>{escape(name)}</th>" for name in GROSS_HEADS)
+    gross = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>" for row in gross_cells(doc))
     plot = _curves(doc).to_html(
         full_html=False, include_plotlyjs=True, config={"displayModeBar": False, "responsive": True}
     )
@@ -107,8 +131,12 @@ def page(doc: dict[str, Any]) -> str:
 <p class="verdict">{escape(finding(doc))}</p>
 </header>
 <section><h2>Equity, from 1</h2>{plot}</section>
-<section><h2>Figures</h2><div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>
+<section><h2>Figures</h2>
+<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>
 <p class="quiet">{escape(READING)}</p></section>
+<section><h2>Before costs</h2>
+<div class="scroll"><table><thead><tr>{gross_head}</tr></thead><tbody>{gross}</tbody></table></div>
+<p class="quiet">{escape(GROSS_READING)}</p></section>
 <section><h2>Models</h2><details><summary>{len(doc["models"])} fits</summary><ul>{models}</ul></details>
 <details><summary>Configuration</summary><pre>{config}</pre></details></section>
 </main>
@@ -171,6 +199,9 @@ def _span(f: dict[str, Any], text: Any) -> str:
 
 
 def _gross(v: dict[str, Any]) -> str:
-    if v["sharpe"] is None:
-        return ""
-    return f"{v['sharpe']:.2f} ({v['low']:.2f} to {v['high']:.2f}){' edge' if v['edge'] else ''}"
+    return "" if v["sharpe"] is None else f"{v['sharpe']:.2f} ({v['low']:.2f} to {v['high']:.2f})"
+
+
+def _against(a: "dict[str, Any] | None") -> list[str]:
+    """Turnover of the random sides, the difference to them, and its p; empty where nothing can be compared."""
+    return ["", "", ""] if a is None else [_two(a["turnover"]), _span(a, _pct), f"{a['p']:.3f}"]

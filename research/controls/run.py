@@ -14,7 +14,7 @@ from research.splits import walk_forward
 from research.training.dataset import Dataset, make_dataset
 from research.training.fit import fit_window
 from research.training.settings import Settings, settings_of
-from research.training.verdict import Verdict, daily_gross, judge, leaning
+from research.training.verdict import Verdict, leaning, look, looks
 from research.training.walk_forward import costs_of
 
 KINDS = ("planted", "shuffled", "random_walk")
@@ -36,13 +36,14 @@ class Outcome(NamedTuple):
     seed: int
     oracle_sharpe: float
     skill: dict[str, float]  # model -> log loss saved against the class shares of training, share of it
-    verdicts: dict[str, Verdict]  # model and "all" -> what its leaning earned
+    direction: dict[str, float]  # model -> the same of BUY against SELL alone: what a random walk cannot teach
+    looks: dict[str, dict[str, Verdict]]  # "all" -> every look at its leaning; a model -> the raw one
     actionable: dict[str, float]  # model -> actionable predictions
 
     @property
     def edge(self) -> bool:
         """The verdict on all models together."""
-        return self.verdicts["all"].edge
+        return any(v.edge for v in self.looks["all"].values())
 
 
 def control_config(models: "dict[str, Any] | None" = None) -> Config:
@@ -87,14 +88,22 @@ def _walk(kind: str, seed: int, oracle: float, data: Dataset, config: Config, se
             proba[predicted.t, predicted.i, slot] = predicted.proba
             available[predicted.t, predicted.i, slot] = True
             figures[name].append(report.metrics)
-    verdicts = {"all": judge(daily_gross(leaning(proba, available), market))}
+    horizon = data.labels.horizon_bars
+    found = {"all": looks(leaning(proba, available), np.asarray(available.any(axis=2)), market, horizon)}
     for slot, name in enumerate(slots):
-        alone = leaning(proba[:, :, slot : slot + 1], available[:, :, slot : slot + 1])
-        verdicts[name] = judge(daily_gross(alone, market))
-    return Outcome(
-        kind, seed, oracle, {name: _skill(rows) for name, rows in figures.items()}, verdicts,
-        {name: float(sum(row["actionable"] for row in rows)) for name, rows in figures.items()},
-    )  # fmt: skip
+        one = slice(slot, slot + 1)
+        found[name] = {"raw": look(leaning(proba[:, :, one], available[:, :, one]), market)}
+    skill = {name: _skill(rows) for name, rows in figures.items()}
+    direction = {name: _mean(rows, "direction_skill") for name, rows in figures.items()}
+    acts = {name: float(sum(row["actionable"] for row in rows)) for name, rows in figures.items()}
+    return Outcome(kind, seed, oracle, skill, direction, found, acts)
+
+
+def _mean(rows: list[dict[str, Any]], key: str) -> float:
+    """Mean over all windows' rows."""
+    known = [(row[key], row["rows"]) for row in rows if row[key] is not None]
+    n = sum(weight for _, weight in known)
+    return float(sum(x * weight for x, weight in known) / n) if n else float("nan")
 
 
 def _skill(rows: list[dict[str, Any]]) -> float:

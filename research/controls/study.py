@@ -15,7 +15,7 @@ from research.controls.worlds import WorldParams
 from research.training.settings import settings_of
 from research.training.verdict import Verdict
 
-FORMAT = "qt-controls/1"
+FORMAT = "qt-controls/2"
 FOUND, FALSE_ALARM = 0.90, 0.05  # least share of planted edges found, largest share of edges seen where there is none
 BEATS_PRIOR = 0.90  # least share of planted seeds in which a model beats the class shares
 
@@ -81,7 +81,7 @@ def _run_all(jobs: list[tuple[str, int]], workers: int) -> Iterator[Outcome]:
 
 def line_of(o: Outcome) -> str:
     """One line for people who watch."""
-    v = o.verdicts["all"]
+    v = o.looks["all"]["raw"]
     return f"{o.kind} {o.seed}: gross Sharpe {v.sharpe:.2f} ({v.low:.2f} to {v.high:.2f}), {'edge' if o.edge else 'no edge'}"
 
 
@@ -98,6 +98,9 @@ def promises(outcomes: Sequence[Outcome]) -> list[Promise]:
     for name in planted[0].skill if planted else ():
         better = sum(o.skill[name] > 0.0 for o in planted)
         rows.append(_at_least(f"planted: {name} beats the class shares", better, len(planted), BEATS_PRIOR))
+    for name in planted[0].direction if planted else ():
+        better = sum(o.direction[name] > 0.0 for o in planted)
+        rows.append(_at_least(f"planted: {name} knows BUY from SELL", better, len(planted), BEATS_PRIOR))
     return rows
 
 
@@ -107,7 +110,7 @@ def _at_least(what: str, count: int, of: int, share: float) -> Promise:
 
 def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Outcomes as JSON that ``run_study`` reads again."""
-    rows = [{**o._asdict(), "verdicts": {k: v._asdict() for k, v in o.verdicts.items()}} for o in outcomes]
+    rows = [{**o._asdict(), "looks": {k: _plain(v) for k, v in o.looks.items()}} for o in outcomes]
     text = json.dumps({"format": FORMAT, "settings": settings_key(), "outcomes": rows})
     plain: dict[str, Any] = json.loads(text.replace("NaN", "null"))
     return plain
@@ -134,9 +137,16 @@ def read_outcomes(path: Path) -> list[Outcome]:
 
 
 def _outcome(row: dict[str, Any]) -> Outcome:
-    verdicts = {k: Verdict(**{n: _number(x) for n, x in v.items()}) for k, v in row["verdicts"].items()}
-    skill = {k: float(_number(v)) for k, v in row["skill"].items()}
-    return Outcome(row["kind"], row["seed"], _number(row["oracle_sharpe"]), skill, verdicts, row["actionable"])
+    found = {
+        maker: {name: Verdict(**{k: _number(x) for k, x in v.items()}) for name, v in of.items()}
+        for maker, of in row["looks"].items()
+    }
+    skill, direction = ({k: float(_number(v)) for k, v in row[part].items()} for part in ("skill", "direction"))
+    return Outcome(row["kind"], row["seed"], _number(row["oracle_sharpe"]), skill, direction, found, row["actionable"])
+
+
+def _plain(of: dict[str, Verdict]) -> dict[str, Any]:
+    return {name: v._asdict() for name, v in of.items()}
 
 
 def _number(x: Any) -> Any:

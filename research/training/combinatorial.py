@@ -21,7 +21,7 @@ from research.training.dataset import Dataset
 from research.training.fit import Costs, seed_of
 from research.training.metrics import Judged, evaluate
 from research.training.settings import Settings
-from research.training.verdict import Verdict, daily_gross, judge, leaning
+from research.training.verdict import Verdict, leaning, look
 from research.training.walk_forward import Training
 
 STOP_SHARE, CALIBRATE_SHARE = 0.10, 0.10  # of the training bars, its last ones
@@ -132,5 +132,5 @@ def _judge(
         costs.round_trip / labels.stop[t, i],
         prior,
     )
-    gross = daily_gross(leaning(proba[:, :, None, :], labelled[:, :, None]), data.market)
-    return Path(evaluate(judged, costs.threshold), judge(gross))
+    lean = leaning(proba[:, :, None, :], labelled[:, :, None])
+    return Path(evaluate(judged, costs.threshold), look(lean, data.market))

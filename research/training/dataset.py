@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qt_core.agents.base import Samples
-from qt_core.agents.panel import Panel, Rows, make_panel
+from qt_core.agents.panel import Panel, Rows, distance_of, make_panel
 from qt_core.config import Config
 from qt_core.features.frame import compute_features
 from qt_core.market import BoolArray, FloatArray, IntArray, Market
@@ -64,6 +64,6 @@ def make_dataset(market: Market, config: Config, breadth: float = 1.5) -> Datase
     """Features, panel and labels of a market."""
     frame = compute_features(market)
     stop = stops_of(config, frame)
-    panel = make_panel(frame.names, frame.values, market.close, stop)
+    panel = make_panel(frame.names, frame.values, market.close, stop, distance_of(config.params()))
     labels = make_labels(market, stop, config)
     return Dataset(market, panel, labels, market.time + market.timeframe_ms, breadth)

@@ -13,11 +13,13 @@ import numpy as np
 
 from qt_core.io.files import read_json
 from research.cli.inputs import read_config
-from research.compare.page import HEADS, cells, finding
+from research.compare.page import GROSS_HEADS, HEADS, cells, finding, gross_cells
+from research.controls.run import KINDS
 from research.controls.study import promises, read_outcomes
 from research.training.report import FILE, FitReport, read_report
 from research.training.settings import settings_of
 
+KINDS_SHOWN = tuple(kind.replace("_", " ") for kind in KINDS)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 MEANS = (
     ("log_loss", "log loss", 4), ("log_loss_prior", "class shares", 4), ("log_loss_skill", "skill", 4),
@@ -79,7 +81,9 @@ def compare_table(doc: dict[str, Any]) -> str:
     """The lines of a comparison, and its finding."""
     lines = [_row(list(HEADS)), _row(["---"] + ["---:"] * (len(HEADS) - 1))]
     lines += [_row(cells(line)) for line in doc["lines"]]
-    return "\n".join([finding(doc), "", *lines])
+    gross = [_row(list(GROSS_HEADS)), _row(["---", "---", "---:", "---:", "---"])]
+    gross += [_row(row) for row in gross_cells(doc)]
+    return "\n".join([finding(doc), "", *lines, "", "Before costs, without the chain:", "", *gross])
 
 
 def controls_table(path: Path) -> str:
@@ -90,7 +94,12 @@ def controls_table(path: Path) -> str:
         lines.append(_row([p.what, f"{p.kept_by} of {p.of}", p.expected + ("" if p.kept else ": **broken**")]))
     planted = [o for o in outcomes if o.kind == "planted"]
     oracle = [o.oracle_sharpe for o in planted]
-    found = np.array([o.verdicts["all"].sharpe for o in planted])
+    found = np.array([o.looks["all"]["raw"].sharpe for o in planted])
+    lines += ["", _row(["mean skill", *KINDS_SHOWN]), _row(["---", *["---:"] * len(KINDS_SHOWN)])]
+    for name in planted[0].skill:
+        for what, title in (("skill", "all three classes"), ("direction", "BUY against SELL")):
+            of = [np.mean([getattr(o, what)[name] for o in outcomes if o.kind == kind]) for kind in KINDS]
+            lines.append(_row([f"{name}, {title}", *(f"{100 * x:+.2f} %" for x in of)]))
     lines += [
         "",
         f"Oracle of the planted worlds: gross Sharpe {min(oracle):.2f} to {max(oracle):.2f}; the four models together "

@@ -135,7 +135,9 @@ def judge(
 ) -> None:
     """Fill the report's metrics from the predicted rows that have labels; a window without any keeps none."""
     labels = data.labels
+    # where the market ends inside the horizon only what was decided early has a label: all or none of such rows
     known = labels.label[predictions.t, predictions.i] >= 0
+    known &= labels.known_ms[predictions.t, predictions.i] <= data.close_ms[-1]
     t, i = predictions.t[known], predictions.i[known]
     inside = describe(data, data.of(t, i))
     report.spans["predict"] = {**inside, "predicted": len(predictions.t)}

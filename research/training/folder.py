@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from qt_core.agents.base import BaseAgent
+from qt_core.agents.files import file_digest, read_manifest
 from qt_core.agents.registry import agent_class
 from qt_core.errors import DataError
 from qt_core.io.files import read_parquet, write_parquet
@@ -73,8 +75,32 @@ class ModelsFolder:
             report = read_report(folder)
         except DataError:  # damaged or of an earlier format: asking for another training would lead here again
             return None
-        whole = report.abstains or ((folder / PREDICTIONS).is_file() and (folder / MODEL).is_dir())
-        return report if report.key == key and whole else None
+        return report if report.key == key and (report.abstains or self._whole(folder, report)) else None
+
+    def _whole(self, folder: Path, report: FitReport) -> bool:
+        """True where model and predictions are there as they were written."""
+        try:
+            read_manifest(folder / MODEL)
+        except DataError:
+            return False
+        path = folder / PREDICTIONS
+        return path.is_file() and file_digest(path) == report.predictions_digest
+
+    def others(self, jobs: "Iterable[tuple[Window, str, str]]") -> list[str]:
+        """Names of fits that are there under other keys, but for the last window's, which grows with the data."""
+        jobs = list(jobs)
+        last = max((window.name for window, _, _ in jobs), default="")
+        found = []
+        for window, name, key in jobs:
+            if window.name == last or not (self.place(window, name) / REPORT).is_file():
+                continue
+            try:
+                report = read_report(self.place(window, name))
+            except DataError:  # damaged: there is nothing to lose
+                continue
+            if report.key != key and not report.abstains:
+                found.append(f"{window.name} {name}")
+        return found
 
     def keep(
         self, agent: "BaseAgent | None", report: FitReport, predictions: "Predictions | None", data: Dataset
@@ -91,6 +117,7 @@ class ModelsFolder:
                 about = {"model_id": report.model_id, "cutoff_ms": report.cutoff_ms, "window": report.window.name}
                 agent.save(temporary / MODEL, about)
                 _write_predictions(temporary / PREDICTIONS, predictions, data)
+                report.predictions_digest = file_digest(temporary / PREDICTIONS)
             write_report(temporary, report)
             with uninterrupted():
                 shutil.rmtree(place, ignore_errors=True)
@@ -106,6 +133,8 @@ class ModelsFolder:
     def predictions(self, report: FitReport, close_ms: IntArray, symbols: tuple[str, ...]) -> Predictions:
         """What a fit predicted, as rows of a market with these closes and symbols."""
         path = self.place(report.window, report.agent) / PREDICTIONS
+        if path.is_file() and file_digest(path) != report.predictions_digest:
+            raise DataError(f"{path}: changed since it was written (SHA-256 differs); train again")
         columns = read_parquet(path, ("close_time", "symbol", "p_sell", "p_hold", "p_buy", "forecast"))
         t = np.searchsorted(close_ms, columns["close_time"])
         names = np.array(symbols)

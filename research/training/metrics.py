@@ -77,7 +77,25 @@ def evaluate(j: Judged, threshold: float) -> dict[str, float]:
         "rows": float(len(j.label)),
     }
     out["log_loss_skill"] = 1.0 - out["log_loss"] / out["log_loss_prior"]
+    out["direction_skill"] = direction_skill(j)
     return {**out, **_forecast_metrics(j), **_action_metrics(j, threshold)}
+
+
+def direction_skill(j: Judged) -> float:
+    """Log loss of BUY against SELL saved on the class shares, on rows that were not HOLD; NaN where there are none.
+
+    ``log_loss_skill`` counts knowing how likely HOLD is, which volatility tells and nobody can trade; this does not.
+    """
+    moved = j.label != 1
+    if not moved.any():
+        return float("nan")
+    buys = (j.label[moved] == 2).astype(np.int64)
+    p = j.proba[moved]
+    said = p[:, 2] / np.maximum(p[:, 0] + p[:, 2], LEAST)
+    share = j.prior[2] / max(j.prior[0] + j.prior[2], LEAST)
+    prior = np.full(len(buys), share)
+    loss, base = (log_loss(np.stack([1.0 - q, q], axis=1), buys) for q in (said, prior))
+    return 1.0 - loss / base if base > 0.0 else float("nan")
 
 
 def _forecast_metrics(j: Judged) -> dict[str, float]:

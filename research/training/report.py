@@ -50,6 +50,7 @@ class FitReport:
     symbols: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     abstains: str = ""
+    predictions_digest: str = ""  # SHA-256 of predictions.parquet
 
 
 def write_report(folder: Path, report: FitReport) -> None:

@@ -1,6 +1,7 @@
 """The signal tape of a training as one parquet file: who said what of which bar, by which model, trained until when."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +9,13 @@ import numpy as np
 
 from qt_core.errors import DataError
 from qt_core.io.files import Columns, read_metadata, read_parquet, write_parquet
-from qt_core.market import IntArray, Market, utc_text
+from qt_core.market import FloatArray, IntArray, Market, utc_text
 from qt_core.signal.tape import N_CLASSES, N_MODELS, SLOT_NAMES, SignalTape
 
 if TYPE_CHECKING:
     from research.training.walk_forward import Training
 
-FORMAT = "qt-tape/1"
+FORMAT = "qt-tape/2"
 NO_MODEL = -1
 CLASSES = ("sell", "hold", "buy")
 
@@ -46,10 +47,16 @@ def tape_of(training: "Training") -> SignalTape:
     return SignalTape(proba, available, model_id, tuple(models))
 
 
-def write_tape(path: Path, tape: SignalTape, market: Market, slots: tuple[str, ...]) -> None:
+def write_tape(
+    path: Path, tape: SignalTape, market: Market, slots: tuple[str, ...], horizon_bars: "int | None" = None
+) -> None:
     """One row per bar and symbol on which any model speaks; per slot probabilities, model number and train cut-off."""
     t, i = np.nonzero(tape.available.any(axis=2))
-    columns: Columns = {"open_time": market.time[t], "symbol": np.array(market.symbols)[i]}
+    columns: Columns = {
+        "open_time": market.time[t],
+        "symbol": np.array(market.symbols)[i],
+        "close": market.close[t, i],  # a tape of other prices on the same bars is refused by it
+    }
     cutoffs = np.array([m.get("train_cutoff_ms") or 0 for m in tape.models] + [0], dtype=np.int64)
     for k, name in enumerate(slots):
         says = tape.available[t, i, k]
@@ -59,7 +66,23 @@ def write_tape(path: Path, tape: SignalTape, market: Market, slots: tuple[str, .
         columns[f"{name}_model"] = model.astype(np.int32)
         columns[f"{name}_cutoff_ms"] = np.where(says, cutoffs[model], -1)
     about = {"format": FORMAT, "slots": list(slots), "models": list(tape.models), "timeframe_ms": market.timeframe_ms}
+    about["horizon_bars"] = horizon_bars
     write_parquet(path, columns, {"qt_tape": json.dumps(about)})
+
+
+def check_target(path: Path) -> None:
+    """Refuse to write where something else than a tape lies, or where nothing may be written.
+
+    Raises
+    ------
+    DataError
+        Naming the file and what was expected.
+    """
+    if path.exists():
+        read_about(path)
+    parent = next(p for p in path.absolute().parents if p.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise DataError(f"{parent}: may not be written; a folder that may be expected")
 
 
 def read_about(path: Path) -> dict[str, Any]:
@@ -92,7 +115,7 @@ def read_tape(path: Path, market: Market) -> SignalTape:
         raise DataError(f"{path}: bars of {about['timeframe_ms']} ms; the market has bars of {market.timeframe_ms} ms")
     slots = tuple(about["slots"])
     names = [f"{name}_{part}" for name in slots for part in (*CLASSES, "model", "cutoff_ms")]
-    columns = read_parquet(path, ("open_time", "symbol", *names))
+    columns = read_parquet(path, ("open_time", "symbol", "close", *names))
     where = _places(columns, market)
     keep = where[0] >= 0
     if not keep.any():
@@ -100,6 +123,7 @@ def read_tape(path: Path, market: Market) -> SignalTape:
     t, i = where[0][keep], where[1][keep]
     if len(np.unique(t * market.n_symbols + i)) < len(t):
         raise DataError(f"{path}: a bar of a symbol stands there twice; one row for each expected")
+    _check_prices(path, columns["close"][keep], t, i, market)
     shape = (market.n_bars, market.n_symbols, N_MODELS)
     tape = SignalTape(
         np.zeros((*shape, N_CLASSES), dtype=np.float32),
@@ -131,6 +155,17 @@ def _places(columns: Columns, market: Market) -> tuple[IntArray, IntArray]:
         names[np.minimum(i, len(names) - 1)] == symbol
     )
     return np.where(found, t, -1), np.where(found, i, -1)
+
+
+def _check_prices(path: Path, close: FloatArray, t: IntArray, i: IntArray, market: Market) -> None:
+    """What was said of other prices is nothing said of these."""
+    other = close != market.close[t, i]
+    if other.any():
+        k = int(other.argmax())
+        raise DataError(
+            f"{path}: made when {market.symbols[i[k]]} closed at {close[k]:g} at {utc_text(int(market.time[t[k]]))}; "
+            f"the market has {market.close[t[k], i[k]]:g}, so a tape of these candles expected"
+        )
 
 
 def _check_cutoffs(path: Path, name: str, cutoff_ms: IntArray, close_ms: IntArray) -> None:

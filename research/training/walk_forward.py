@@ -95,6 +95,22 @@ def train(
     return reports
 
 
+def check_replaced(training: Training) -> None:
+    """Refuse to train over finished fits of other settings or data: a mistyped value would cost them all.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first and how many there are.
+    """
+    others = training.folder.others(training.jobs())
+    if others:
+        raise ConfigError(
+            f"{training.config.source}: {training.settings.folder} holds {len(others)} fits of other settings, data or "
+            f"versions ({others[0]} first); expected another models.folder, or --replace to train them anew"
+        )
+
+
 def _fit(training: Training, job: Job) -> FitReport:
     agent, report, predictions = fit_window(
         training.data, job.window, job.agent, training.settings, training.costs, job.key

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from qt_core.agents.files import FORMAT, file_digest, read_manifest, write_agent
+from qt_core.agents.files import FORMAT, body_digest, file_digest, read_manifest, write_agent
 from qt_core.agents.registry import load_agent
 from qt_core.errors import DataError
 
@@ -17,11 +17,20 @@ def folder(agents, tmp_path):
 
 
 def edit(folder, change):
-    """Change the manifest, digests of the files left as they are."""
+    """Change the manifest and its own digest, those of the files left as they are."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     change(manifest)
+    manifest["digest"] = body_digest(manifest)
     path.write_text(json.dumps(manifest))
+
+
+def test_a_changed_number_of_the_manifest(folder):
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["calibration"]["slope"] += 0.5
+    path.write_text(json.dumps(manifest))
+    refused(folder, r"manifest\.json: changed since it was written")
 
 
 def renew(folder):
@@ -92,8 +101,8 @@ def test_a_manifest_that_is_none(folder, text):
 
 
 def test_another_format(folder):
-    edit(folder, lambda m: m.update(format="qt-agent/2"))
-    refused(folder, "format 'qt-agent/2'; 'qt-agent/1' expected")
+    edit(folder, lambda m: m.update(format="qt-agent/9"))
+    refused(folder, "format 'qt-agent/9'; 'qt-agent/2' expected")
 
 
 def test_another_version(folder):

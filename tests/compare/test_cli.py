@@ -9,6 +9,7 @@ import yaml
 from qt_core.metrics import DAY_MS
 from qt_core.signal.tape import N_MODELS, SignalTape
 from research.cli.inputs import load_config_market, read_config
+from research.compare.study import CHANCE_SEEDS
 from research.training.tape_file import write_tape
 from tests.cli.conftest import Done, call  # noqa: F401  a fixture
 
@@ -59,9 +60,9 @@ def test_json_page_and_table(call, small, tmp_path):  # noqa: F811
     document = json.loads(done.out)
     assert json.loads((out / "compare.json").read_text()) == document
     assert sorted(p.name for p in out.iterdir()) == ["compare.html", "compare.json"]
-    assert document["format"] == "qt-compare/1"
+    assert document["format"] == "qt-compare/2"
     assert set(document) == {
-        "format", "market", "first_day", "days", "random_rate", "config_digest", "config", "models", "lines",
+        "format", "market", "first_day", "days", "config_digest", "config", "models", "found_half_the_time", "lines",
     }  # fmt: skip
     days = sorted({int(t) // DAY_MS for t in market.time[FIRST:]})
     assert (document["first_day"], document["days"]) == (days[0], len(days))  # only bars on which a model speaks
@@ -70,7 +71,7 @@ def test_json_page_and_table(call, small, tmp_path):  # noqa: F811
     lines = {x["name"]: x for x in document["lines"]}
     assert list(lines) == ARMS
     for name, line in lines.items():
-        assert line["seeds"] == (1 if name == "buy and hold" else 2)
+        assert line["seeds"] == {"buy and hold": 1, "random": CHANCE_SEEDS}.get(name, 2)
         assert len(line["curve"]) == len(days) + 1
         assert line["curve"][0] == 1.0
         assert line["fees_usd"] > 0.0
@@ -79,15 +80,15 @@ def test_json_page_and_table(call, small, tmp_path):  # noqa: F811
             f = line[figure]
             assert set(f) == {"value", "low", "high"}
             assert f["low"] is None or f["low"] <= f["high"]
-        assert (line["gross"] is None) == (name not in ARMS[:3])
-        assert (line["against_random"] is None) == (name == "random")
-        if name != "random":
-            gap = line["annual_return"]["value"] - lines["random"]["annual_return"]["value"]
-            assert line["against_random"]["value"] == pytest.approx(gap)
+        assert len(line["gross"]) == (4 if name in ARMS[:3] else 0)
+        assert (line["against_random"] is None) == (name in ("random", "buy and hold"))
+        if line["against_random"] is not None:
             assert 0.0 <= line["against_random"]["p"] <= 1.0
+            assert line["against_random"]["turnover"] == pytest.approx(line["turnover"]["value"], rel=0.3)
+    gap = lines["ensemble"]["annual_return"]["value"] - lines["random"]["annual_return"]["value"]
+    assert lines["ensemble"]["against_random"]["value"] == pytest.approx(gap)
     # the two models say the same, so alone and together they are the same; random sides turn over about as much
     assert lines["xgb"] == {**lines["lgbm"], "name": "xgb"}
-    assert 0.0 < document["random_rate"] < 1.0
     assert lines["random"]["turnover"]["value"] == pytest.approx(lines["ensemble"]["turnover"]["value"], rel=0.3)
     page = (out / "compare.html").read_text()
     assert page.count("Plotly.newPlot(") >= 1
@@ -106,14 +107,15 @@ def test_models_that_never_act(call, tmp_path):  # noqa: F811
     assert done.code == 0, done.err
     document = json.loads(done.out)
     lines = {x["name"]: x for x in document["lines"]}
-    assert document["random_rate"] == 0.0
-    for name in ("ensemble", "xgb", "lgbm", "random"):
+    assert "random" not in lines  # nothing to be compared with
+    for name in ("ensemble", "xgb", "lgbm"):
+        assert lines[name]["against_random"] is None
         assert lines[name]["trades"]["value"] == 0.0
         assert lines[name]["turnover"]["value"] == 0.0
         assert lines[name]["fees_usd"] == 0.0
         assert set(lines[name]["curve"]) == {1.0}
-    assert lines["xgb"]["gross"]["edge"] is False
-    assert lines["xgb"]["gross"]["sharpe"] is None
+    assert not any(v["edge"] for v in lines["xgb"]["gross"].values())
+    assert lines["xgb"]["gross"]["raw"]["sharpe"] is None
     assert lines["buy and hold"]["trades"]["value"] > 0
     assert "No model" in (tmp_path / "out" / "compare.html").read_text()
     assert call("compare", path, "--seeds", 1).code == 0

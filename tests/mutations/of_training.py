@@ -315,8 +315,8 @@ TRAINING = (
     Mutant(
         "an old fit counts as done",
         "research/training/folder.py",
-        "report if report.key == key and whole else None",
-        "report if whole else None",
+        "report if report.key == key and (report.abstains or self._whole(folder, report)) else None",
+        "report if (report.abstains or self._whole(folder, report)) else None",
         killers.RESUMED,
     ),
     Mutant(

@@ -17,6 +17,7 @@ from research.training.metrics import (
     actions,
     brier,
     calibration_error,
+    direction_skill,
     evaluate,
     log_loss,
     reliability,
@@ -166,3 +167,20 @@ def test_unknown_returns_leave_the_other_figures():
     m = evaluate(judged(forward=np.full(400, np.nan)), 0.5)
     assert all(math.isnan(m[name]) for name in ("rmse", "mae", "r2", "directional_accuracy"))
     assert math.isfinite(m["mean_r"])
+
+
+def test_direction_skill_is_of_buy_against_sell_alone():
+    rng = np.random.default_rng(4)
+    label = rng.integers(0, 3, 400)
+    proba = rng.dirichlet((2.0, 2.0, 2.0), 400)
+    prior = np.array([0.2, 0.5, 0.3])
+    j = judged(proba=proba, label=label, prior=prior)
+    loss = base = 0.0
+    moved = [k for k in range(400) if label[k] != 1]
+    for k in moved:
+        p = proba[k, 2] / (proba[k, 0] + proba[k, 2])
+        q = 0.3 / 0.5
+        loss -= math.log(p if label[k] == 2 else 1.0 - p)
+        base -= math.log(q if label[k] == 2 else 1.0 - q)
+    assert direction_skill(j) == pytest.approx(1.0 - loss / base)
+    assert math.isnan(direction_skill(judged(proba=proba, label=np.ones(400, dtype=np.int64), prior=prior)))

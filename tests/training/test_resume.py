@@ -10,13 +10,13 @@ import pytest
 from qt_core.agents.lgbm import LgbmAgent
 from qt_core.agents.registry import load_agent
 from qt_core.config import load_config
-from qt_core.errors import DataError
+from qt_core.errors import ConfigError, DataError
 from research.training import folder as folder_file
 from research.training import walk_forward
 from research.training.folder import MARKER, ModelsFolder
 from research.training.report import read_report
 from research.training.tape_file import tape_of
-from research.training.walk_forward import train
+from research.training.walk_forward import check_replaced, train
 from tests.agents.small import TINY, WINDOWS, small_config, small_dataset, small_training, trending
 
 SLOTS = {"slots": ["xgb", "lgbm"]}
@@ -312,3 +312,23 @@ def test_predictions_of_another_market_are_refused(root):
     ):
         with pytest.raises(DataError, match="rows of bars or symbols that the market does not have"):
             training.folder.predictions(report, *wrong)
+
+
+def test_finished_fits_of_other_settings_are_not_trained_over_unasked(root):
+    check_replaced(small_training(root, models()))  # the same again is nothing to ask about
+    other = small_training(root, models(samples={"min_rows": 201}))
+    with pytest.raises(ConfigError, match=r"holds 4 fits of other settings.* --replace"):  # the last window may grow
+        check_replaced(other)
+
+
+def test_changed_predictions_are_fitted_again_and_refused_by_a_tape(root):
+    training = small_training(root, models())
+    report = train(training)[0]
+    path = training.folder.place(report.window, report.agent) / "predictions.parquet"
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(bytes(raw))
+    with pytest.raises(DataError, match="changed since it was written"):
+        training.folder.predictions(report, training.data.close_ms, training.data.market.symbols)
+    job = next(iter(training.jobs()))
+    assert training.folder.finished(job.window, job.agent, job.key) is None

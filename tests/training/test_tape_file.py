@@ -7,10 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from qt_core.errors import DataError
+from qt_core.config import load_config
+from qt_core.errors import ConfigError, DataError
 from qt_core.market import make_market
 from qt_core.signal.tape import N_MODELS, SignalTape, check_tape
-from research.training.tape_file import read_tape, slot_names, write_tape
+from research.signals import signal_source
+from research.training.tape_file import check_target, read_tape, slot_names, write_tape
 from tests.agents.small import HOUR, trending
 
 SLOTS = ("xgb", "nhits")
@@ -70,6 +72,8 @@ def test_on_a_part_of_the_market_and_on_a_longer_one(path, market):
     assert read.proba.tobytes() == whole.proba[30:90].tobytes()
     assert np.array_equal(read.available, whole.available[30:90])
     longer = trending(N + 50)
+    first = longer.head(N)
+    write_tape(path, made(first), first, SLOTS)
     read = read_tape(path, longer)
     assert not read.available[N:].any()
     assert np.array_equal(read.available[:N], whole.available)
@@ -102,12 +106,12 @@ def test_a_file_that_is_no_tape(tmp_path, market):
     path.write_bytes(b"nonsense")
     refused(path, market, "not readable as parquet")
     pq.write_table(pa.table({"a": [1]}), path)
-    refused(path, market, "no tape of qt-tape/1")
+    refused(path, market, "no tape of qt-tape/2")
 
 
 def test_another_format(path, market):
-    rewrite(path, lambda about: about.update(format="qt-tape/2"))
-    refused(path, market, "no tape of qt-tape/1")
+    rewrite(path, lambda about: about.update(format="qt-tape/9"))
+    refused(path, market, "no tape of qt-tape/2")
 
 
 def test_other_bars(path, market):
@@ -187,3 +191,27 @@ def test_a_tape_on_which_nobody_speaks(tmp_path, market):
 
 def test_slots_have_names():
     assert slot_names(("lgbm",)) == ("lgbm", "LightGBM", "N-HiTS", "PatchTST")
+
+
+def test_prices_of_another_market(path, market):
+    other = trending(N, seed=9)
+    assert np.array_equal(other.time, market.time)
+    refused(path, other, "closed at .*; the market has .*, so a tape of these candles expected")
+
+
+def test_a_target_is_a_tape_or_nothing(path, tmp_path):
+    check_target(path)
+    check_target(tmp_path / "new" / "tape.parquet")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="not readable as parquet"):
+        check_target(tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_another_horizon_is_refused(market, tmp_path):
+    path = tmp_path / "tape.parquet"
+    write_tape(path, made(market), market, SLOTS, 24)
+    given = {"signals": {"source": "tape", "tape": str(path)}}
+    signal_source(load_config({**given, "supervisor": {"horizon_bars": 24}}))
+    with pytest.raises(ConfigError, match=r"supervisor\.horizon_bars: 12; expected 24"):
+        signal_source(load_config(given))

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from research.controls.worlds import WorldParams, make_world
-from research.training.verdict import FEWEST_DAYS, daily_gross, judge, leaning
+from research.training.verdict import (
+    FEWEST_DAYS,
+    daily_gross,
+    found_half_the_time,
+    judge,
+    leaning,
+    look,
+    looks,
+    neutral,
+    over_horizon,
+)
 from tests.agents.small import DAY, trending
 from tests.features.build import with_holes
 
@@ -101,3 +111,47 @@ def test_equal_seeds_give_equal_intervals():
     daily = rng.standard_normal(200)
     assert judge(daily) == judge(daily)
     assert judge(daily, seed=1) != judge(daily)
+
+
+def test_neutral_takes_out_the_mean_of_those_spoken_of():
+    lean = np.array([[0.3, 0.1, 0.5], [0.2, 0.4, 0.0], [0.7, 0.0, 0.0]])
+    speaks = np.array([[True, True, True], [True, True, False], [True, False, False]])
+    assert neutral(lean, speaks) == pytest.approx(np.array([[0.0, -0.2, 0.2], [-0.1, 0.1, 0.0], [0.0, 0.0, 0.0]]))
+
+
+def test_over_the_horizon_every_prediction_is_held_for_its_length():
+    held = np.zeros((10, 2))
+    held[3, 0], held[4, 0], held[9, 1] = 1.0, 2.0, 4.0
+    naive = [[sum(held[max(0, t - 3) : t + 1, i]) / 4 for i in range(2)] for t in range(10)]
+    assert over_horizon(held, 4) == pytest.approx(np.array(naive))
+
+
+def test_what_is_known_of_one_symbol_against_another_shows_when_the_market_is_taken_out():
+    market = make_world(WorldParams(n_bars=6000, sharpe=0.0, correlation=0.95, n_symbols=4), 5).market
+    step = np.zeros(market.close.shape)
+    step[:-1] = market.close[1:] / market.close[:-1] - 1.0
+    noise = np.random.default_rng(0).normal(0.0, 0.05, step.shape)
+    apart = step - step.mean(axis=1, keepdims=True)  # what the next bar holds against the others: the future, for once
+    common = 3.0 * np.random.default_rng(1).normal(0.0, 0.05, (len(step), 1))
+    found = looks(2.0 * apart + noise + common, np.ones(step.shape, dtype=bool), market, 8)
+    assert list(found) == ["raw", "neutral", "raw over 8 bars", "neutral over 8 bars"]
+    assert found["neutral"].edge
+    assert found["neutral"].sharpe > 2.0 * found["raw"].sharpe
+
+
+def test_each_of_four_looks_is_judged_more_strictly_and_says_what_a_trade_earned():
+    world = make_world(WorldParams(n_bars=3000, sharpe=2.0), 3)
+    wide = looks(world.drift, np.ones(world.drift.shape, dtype=bool), world.market, 8)["raw"]
+    alone = look(world.drift, world.market)
+    assert (wide.low, alone.low < alone.high) != (alone.low, False)
+    assert wide.low < alone.low < alone.sharpe < alone.high < wide.high
+    held = np.zeros(world.market.close.shape)
+    held[10:40, 0] = 2.0  # bought once, sold once: 4 of notional
+    price = world.market.close[:, 0]
+    earned = 2.0 * float(np.sum(price[11:41] / price[10:40] - 1.0))
+    assert look(held, world.market).bps == pytest.approx(1e4 * earned / 4.0)
+
+
+def test_what_is_found_half_the_time_falls_with_the_root_of_the_days():
+    assert found_half_the_time(1096) == pytest.approx(3.0233 / math.sqrt(1096 / 365), rel=1e-3)
+    assert found_half_the_time(4 * 1096) == pytest.approx(found_half_the_time(1096) / 2.0)

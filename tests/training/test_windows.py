@@ -232,3 +232,14 @@ def test_the_last_window_predicts_rows_whose_labels_are_not_known_yet(training):
     assert report.spans["predict"]["rows"] < report.spans["predict"]["predicted"] == len(p.t)
     assert report.metrics["rows"] == report.spans["predict"]["rows"]
     assert training.windows[2].end_ms <= training.data.close_ms[-1] + DAY
+
+
+def test_rows_whose_horizon_the_market_ends_in_are_not_judged(training):
+    """Of those rows only the ones decided early have a label: they would tell of nothing but haste."""
+    last = training.windows[-1]
+    _, report, predictions = fit_window(training.data, last, "lgbm", training.settings, training.costs, "key")
+    labels, data = training.data.labels, training.data
+    early = (labels.label >= 0) & (labels.known_ms > data.close_ms[-1])
+    assert early[predictions.t, predictions.i].any(), "nothing was decided early: the check would prove nothing"
+    known = (labels.label >= 0) & (labels.known_ms <= data.close_ms[-1])
+    assert report.metrics["rows"] == int(known[predictions.t, predictions.i].sum())
