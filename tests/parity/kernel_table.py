@@ -11,7 +11,7 @@ import numpy as np
 
 from qt_core import numerics, rng
 from qt_core import records as rec
-from qt_core.codes import CTX_COLUMNS
+from qt_core.codes import CTX_ADX, CTX_COLUMNS, CTX_LIQUIDITY_RATIO
 from qt_core.context import regime
 from qt_core.engine import ledger
 from qt_core.market import BRACKET_DT, MAX_BRACKETS
@@ -62,9 +62,10 @@ def _ensemble(g: Draw) -> Iterator[tuple[str, Any]]:
 
 def _regime(g: Draw) -> Iterator[tuple[str, Any]]:
     p = regime.Params()
-    ctx = g.uniform(0.0, 1.0, (1, 1, CTX_COLUMNS)) * np.array([1, 1, 50, *[1] * (CTX_COLUMNS - 3)])
+    ctx = g.uniform(0.0, 1.0, (1, 1, CTX_COLUMNS))
+    ctx[..., CTX_ADX] *= 50.0
     ctx[g.random(ctx.shape) < NAN_SHARE] = np.nan
-    ctx[..., 8] *= 2.0
+    ctx[..., CTX_LIQUIDITY_RATIO] *= 2.0
     close = float(g.uniform(0.0, 1.0))
     c = regime.classify(p, ctx, 0, 0, close)
     yield "regime.classify", c

@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 
 from qt_core import learning
-from qt_core.codes import CTX_COLUMNS
+from qt_core.codes import (
+    CTX_BOLLINGER_POSITION,
+    CTX_COLUMNS,
+    CTX_DONCHIAN_HIGH,
+    CTX_DONCHIAN_LOW,
+    CTX_EMA_RATIO,
+    CTX_RANGE_POSITION,
+)
 from qt_core.context import universe
 from qt_core.selection import meta_strategy, opportunity_ranker
 from qt_core.sizing import mathematician, rl_sizer
@@ -109,10 +116,10 @@ def _mathematician(g: Draw) -> Iterator[Entry]:
 
 def _features(g: Draw) -> np.ndarray:
     ctx = g.random((1, 1, CTX_COLUMNS)) * 100.0
-    scaled = ((5, 2.0), (6, -2.0), (11, 0.0), (12, 0.0), (13, 0.0))  # band about 100, ratio, positions in 0..1
-    for column, band in scaled:
-        ctx[0, 0, column] = 100.0 + band if band else g.random()
-    ctx[0, 0, 11] = g.normal(0.0, 0.002)
+    ctx[0, 0, CTX_DONCHIAN_HIGH], ctx[0, 0, CTX_DONCHIAN_LOW] = 102.0, 98.0
+    for position in (CTX_BOLLINGER_POSITION, CTX_RANGE_POSITION):
+        ctx[0, 0, position] = g.random()
+    ctx[0, 0, CTX_EMA_RATIO] = g.normal(0.0, 0.002)
     ctx[0, 0, int(g.integers(CTX_COLUMNS))] = _maybe_nan(g, 50.0)
     return ctx
 

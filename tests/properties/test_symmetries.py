@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qt_core.codes import MIN_NOTIONAL
+from qt_core.codes import CTX_DONCHIAN_HIGH, CTX_DONCHIAN_LOW, MIN_NOTIONAL
 from qt_core.market import make_market
 from qt_core.records import CURVE_DT
 from tests.properties.binding import Met
@@ -38,7 +38,7 @@ def in_other_units(case: Case, k: float) -> Case:
         specs[name] /= k
     prices = {n: getattr(m, n) * k for n in PRICES}
     values = case.context.values.copy()
-    values[..., 5:7] *= k  # the Donchian band is a price
+    values[..., [CTX_DONCHIAN_HIGH, CTX_DONCHIAN_LOW]] *= k
     scaled = case.with_market(**prices, volume=m.volume / k, specs=specs)
     return replace(scaled, context=replace(case.context, values=values))
 

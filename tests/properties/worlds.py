@@ -10,11 +10,16 @@ import numpy as np
 from hypothesis import strategies as st
 
 from qt_core.codes import (
+    CTX_ADX,
+    CTX_ATR_PCT,
     CTX_COLUMNS,
+    CTX_DONCHIAN_HIGH,
+    CTX_DONCHIAN_LOW,
     CTX_EMA_RATIO,
     CTX_LIQUIDITY_RATIO,
     CTX_MINUS_DI,
     CTX_MOMENTUM,
+    CTX_NAMES,
     CTX_PLUS_DI,
     CTX_QUOTE_VOLUME_24H,
     CTX_RSI,
@@ -33,6 +38,13 @@ from tests.parity.stepping import with_room
 HOUR_MS = 3_600_000
 START_MS = 1_609_459_200_000 + 20 * HOUR_MS  # 20:00 UTC, so that a day begins soon
 Draw = np.random.Generator
+# the order in which columns are drawn: a world does not hang on how they are numbered
+DRAWN = (
+    *("atr_pct", "atr_pctile", "adx", "plus_di", "minus_di", "donchian_high", "donchian_low", "donchian_width_pctile"),
+    *("liquidity_ratio", "quote_volume_24h", "rsi", "ema_ratio", "bollinger_position", "range_position"),
+    *("volume_ratio", "momentum"),
+)
+COLUMN = [DRAWN.index(name) for name in CTX_NAMES]
 
 
 @dataclass(frozen=True)
@@ -98,13 +110,14 @@ class World:
 
     def _context(self, g: Draw, market: Market) -> ChainContext:
         shape = (self.n_bars, self.n_symbols)
-        values = g.random((*shape, CTX_COLUMNS))
-        values[..., 0] = g.uniform(0.0, 3.0, shape) * self.volatility  # ATR
-        values[..., 2] = g.uniform(10.0, 40.0, shape)  # ADX
+        values = np.take(g.random((*shape, CTX_COLUMNS)), COLUMN, axis=2)
+        values[..., CTX_ATR_PCT] = g.uniform(0.0, 3.0, shape) * self.volatility
+        values[..., CTX_ADX] = g.uniform(10.0, 40.0, shape)
         close = np.nan_to_num(market.close, nan=1.0)
-        values[..., 5], values[..., 6] = close * g.uniform(0.99, 1.05, shape), close * g.uniform(0.95, 1.01, shape)
+        values[..., CTX_DONCHIAN_HIGH] = close * g.uniform(0.99, 1.05, shape)
+        values[..., CTX_DONCHIAN_LOW] = close * g.uniform(0.95, 1.01, shape)
         self._later_columns(values)
-        values[g.random(values.shape) < 0.02] = np.nan
+        values[np.take(g.random(values.shape), COLUMN, axis=2) < 0.02] = np.nan
         eligible = np.ascontiguousarray(market.valid & (g.random(shape) < 0.97))
         return ChainContext(values, eligible, *self._correlation(shape))
 
