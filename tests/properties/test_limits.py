@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qt_core.codes import (
@@ -16,6 +16,7 @@ from qt_core.codes import (
     PAUSED,
     SIZE_BELOW_MIN,
     VOL_HIGH,
+    VOL_NORMAL,
 )
 from qt_core.records import DECISION_DT
 from qt_core.risk import risk_os, safety_governor
@@ -138,6 +139,8 @@ LOOSE = risk_os.Params(
     streak_scale=0.5,
     streak_limit=5,
 )
+ROOMY = risk_os.Account(10_000.0, 10_000.0, 0.0, 0, 0.0, 0, 0, 0)
+PLAIN = risk_os.Ask(100.0, 0.01, 100.0, 20.0, 1.0, 0.05, 0.001, 50.0, VOL_NORMAL, 0)
 # Parameter -> values, each tighter than the one before it.
 TIGHTER: dict[str, tuple[float, ...]] = {
     "max_margin_usd": (5_000.0, 300.0, 60.0),
@@ -197,6 +200,9 @@ def test_a_tighter_leverage_cap_never_enlarges_what_was_let_through(met: Met, re
 
     @settings(max_examples=300)
     @given(accounts, asks)
+    @example(ROOMY, PLAIN)  # each cap binds at least once, whatever is drawn
+    @example(ROOMY, PLAIN._replace(vol_class=VOL_HIGH))
+    @example(ROOMY, PLAIN._replace(defensive=1))
     def check(a: risk_os.Account, q: risk_os.Ask) -> None:
         before = None
         for value in LEVERAGE_CAPS[name]:
