@@ -16,8 +16,8 @@ from qt_core.agents.registry import DEFAULT_SLOTS, agent_class, agent_module
 from qt_core.config import load_config
 from qt_core.features.frame import bars_of, params_for
 from qt_core.features.step import Bars
+from qt_core.io.simulate import simulate_market
 from qt_core.market import Market
-from research.data.simulate import simulate_market
 from research.training.dataset import Dataset, make_dataset
 
 GROUP = "live inference"

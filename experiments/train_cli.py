@@ -53,7 +53,8 @@ def tape(config: Path, changes: tuple[str, ...], track: bool, replace: bool, out
 
     Windows that are not trained yet are trained first.
     """
-    from research.training.tape_file import check_target, tape_of, write_tape
+    from qt_core.io.tape_file import check_target, write_tape
+    from research.training.tape import tape_of
 
     if out is not None:
         check_target(out)
@@ -68,7 +69,7 @@ def tape(config: Path, changes: tuple[str, ...], track: bool, replace: bool, out
 def _train(
     config: Path, changes: tuple[str, ...], track: bool, replace: bool
 ) -> "tuple[Training, list[FitReport], Tracker | None]":
-    from research.cli.inputs import load_config_market, read_config
+    from qt_core.io.inputs import load_config_market, read_config
     from research.cli.progress import progress_bar, say
     from research.training.settings import settings_of
     from research.training.walk_forward import check_replaced, open_training

@@ -45,6 +45,7 @@ class Config:
     symbols: Mapping[str, Any] = field(default_factory=dict)
     learning: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, Any] = field(default_factory=dict)
+    live: Mapping[str, Any] = field(default_factory=dict)
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = "<dict>"
     faults: tuple[Fault, ...] = ()
@@ -215,7 +216,7 @@ def _from_mapping(raw: Mapping[str, Any], source: str, lines: Sequence[int] = ()
     for name in TOP_KEYS[2:]:
         if name != "faults" and raw.get(name) is not None and not isinstance(raw[name], Mapping):
             raise ConfigError(f"{source}: {name}: expected keys and values, got {raw[name]!r}")
-    data, signals, symbols, learning, models = (dict(raw.get(name) or {}) for name in BESIDE)
+    data, signals, symbols, learning, models, live = (dict(raw.get(name) or {}) for name in BESIDE)
     _check_data(data, source)
     known(signals, SIGNAL_KEYS, source, "signals.")
     known(symbols, SYMBOL_KEYS, source, "symbols.")
@@ -231,7 +232,7 @@ def _from_mapping(raw: Mapping[str, Any], source: str, lines: Sequence[int] = ()
         raise ConfigError(f"{source}: seed: {seed!r}; expected a whole number from 0 to 9223372036854775807")
     sections = _switched(raw, source)
     faults = read_faults(raw.get("faults"), source, lines)
-    config = Config(profile, seed, data, signals, symbols, learning, models, sections, source, faults)
+    config = Config(profile, seed, data, signals, symbols, learning, models, live, sections, source, faults)
     _check_sections(config)
     return config
 

@@ -77,6 +77,6 @@ SYMBOL_KEYS = ("main", "deny", "sectors")
 LEARNING_KEYS = ("tables",)
 # beside numbers: tables and lists that go into State
 SPECIAL = {"orchestrator": ("table",)}
-BESIDE = ("data", "signals", "symbols", "learning", "models")  # models is checked by who trains them
+BESIDE = ("data", "signals", "symbols", "learning", "models", "live")  # models, live are checked by who uses them
 TOP_KEYS = ("profile", "seed", *BESIDE, "modules", *SECTIONS, "faults")
 DEFAULT_MAIN = ("BTCUSDT", "ETHUSDT")

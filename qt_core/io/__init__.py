@@ -1,1 +1,1 @@
-"""Files that research and live both read: candles, funding, contract specs, leverage brackets. No kernel imports it."""
+"""What research and live both read: candles, funding, contracts, signal tapes, simulated markets. No kernel imports it."""

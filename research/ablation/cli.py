@@ -54,8 +54,8 @@ def ablate(
     daily differences, averaged over seeds; p-values are adjusted for the number of rows. With --out, finished runs are
     kept: Ctrl-C loses only those under way, and the same command goes on.
     """
+    from qt_core.io.inputs import read_config
     from research.ablation.store import check_folder
-    from research.cli.inputs import read_config
 
     checked = read_config(config, changes)
     if out is not None:
@@ -107,10 +107,10 @@ def _ablate(
 
 def _study(config: "Config", n_seeds: int) -> "Study":
     """Market, context and signals; every mistake in the configuration ends here."""
+    from qt_core.io.signals import is_random, signal_source
     from research.ablation.runs import Study
     from research.cli.execute import prepare
     from research.cli.progress import say
-    from research.signals import is_random, signal_source
 
     run = prepare(config, say)
 

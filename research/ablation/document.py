@@ -10,6 +10,7 @@ import numpy as np
 
 from qt_core import __version__
 from qt_core.codes import MODE_NAMES
+from qt_core.io.signals import is_random
 from qt_core.market import span_text
 from qt_core.registry import MODULES, SUPPORTS, Module
 from qt_core.sections import SECTIONS
@@ -20,7 +21,6 @@ from research.ablation.runs import Runs, Study
 from research.ablation.store import FORMAT
 from research.ablation.words import finding, how, seeds_text, tone, verdict
 from research.report.summary import to_plain
-from research.signals import is_random
 from research.statistics.bootstrap import LEVEL
 
 _BY_FILE = {f"qt_core.{m.file}": m for m in (*MODULES, *SUPPORTS) if m.file}

@@ -23,14 +23,14 @@ from qt_core.engine.session import advance, open_session
 from qt_core.enums import TALLIES
 from qt_core.errors import QtError
 from qt_core.features.context import ChainContext, chain_context
+from qt_core.io.inputs import load_config_market, read_config
+from qt_core.io.signals import signal_source
 from qt_core.market import Market, span_text
 from qt_core.records import DECISION_DT
 from qt_core.registry import module_name
 from qt_core.sections import SWITCHES
 from qt_core.signal.tape import SignalTape
 from qt_core.state import N_DECISIONS, N_TRADES
-from research.cli.inputs import load_config_market, read_config
-from research.signals import signal_source
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "counts.md"

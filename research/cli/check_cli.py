@@ -44,7 +44,7 @@ def lookahead(config: Path, cuts: "int | str", changes: tuple[str, ...], seed: "
     Features, context, signals, decisions, fills and account of every shortened run must equal those of the whole run
     bit for bit. Exit code 1 if one does not; the earliest difference names bar, symbol and column.
     """
-    from research.cli.inputs import load_config_market, read_config
+    from qt_core.io.inputs import load_config_market, read_config
 
     checked = dataclasses.replace(read_config(config, changes, seed), faults=())  # a shorter run has no later faults
     market = load_config_market(checked)
@@ -63,10 +63,10 @@ def _check(market: "Market", config: "Config", cuts: "int | str") -> "LookaheadR
     """Run the check with the configuration's own signals."""
     from qt_core.features.context import chain_context
     from qt_core.features.frame import compute_features
+    from qt_core.io.signals import signal_source
     from research.checks.lookahead import Inputs, check_lookahead
     from research.cli.progress import progress_bar, say
     from research.cli.warm import compile_kernels
-    from research.signals import signal_source
 
     signals = signal_source(config)
     compile_kernels(say)

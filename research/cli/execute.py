@@ -10,13 +10,13 @@ from qt_core.engine.result import Result
 from qt_core.engine.script import EMPTY, Script, script_of, with_gaps
 from qt_core.engine.session import backtest
 from qt_core.features.context import ChainContext, chain_context
+from qt_core.io.inputs import load_config_market, load_config_tables
 from qt_core.io.qtables import TableFile
+from qt_core.io.signals import signal_source
 from qt_core.market import Market
 from qt_core.signal.tape import SignalTape
-from research.cli.inputs import load_config_market, load_config_tables
 from research.cli.warm import compile_kernels, compile_steps
 from research.report.summary import summarise
-from research.signals import signal_source
 
 Progress = Callable[[int, int], None]
 ASSUMPTIONS = ("pessimistic", "optimistic")

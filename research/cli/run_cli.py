@@ -49,7 +49,7 @@ def backtest(
     With --out, DIR receives trades, equity, decisions and events as parquet, the resolved configuration, summary.json
     and report.html: all of it or, after an error or Ctrl-C, nothing. DIR may be new, empty or an earlier run.
     """
-    from research.cli.inputs import read_config
+    from qt_core.io.inputs import read_config
 
     checked = read_config(config, changes, seed)
     if faults is not None:
@@ -76,7 +76,7 @@ def demo(out: Path) -> None:
     Prices are made up, so the result says nothing about any real market; it shows what the machinery does.
     """
     from qt_core.errors import ConfigError
-    from research.cli.inputs import read_config
+    from qt_core.io.inputs import read_config
 
     if not DEMO_CONFIG.is_file():
         raise ConfigError(f"{DEMO_CONFIG.name}: not found; qt demo runs from a checkout of the repository")

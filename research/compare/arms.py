@@ -6,14 +6,14 @@ import numpy as np
 
 from qt_core.config import Config
 from qt_core.features.context import ChainContext
+from qt_core.io.inputs import rule_params
+from qt_core.io.signals import LEAST_CONFIDENCE, RandomParams, random_tape
 from qt_core.market import BoolArray, FloatArray, Market
 from qt_core.metrics import DAY_MS
 from qt_core.rng import name_hash
 from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import N_MODELS, SignalTape
 from research.ablation.outcome import Outcome
-from research.cli.inputs import rule_params
-from research.signals import LEAST_CONFIDENCE, RandomParams, random_tape
 
 WEIGHTS = ("weight_xgb", "weight_lgbm", "weight_nhits", "weight_patchtst")  # of the four slots, whoever sits in them
 ENSEMBLE, RULES, RANDOM, HOLD = "ensemble", "rules", "random", "buy and hold"

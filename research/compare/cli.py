@@ -28,7 +28,7 @@ def compare(config: Path, seeds: int, out: "Path | None", changes: tuple[str, ..
     The controls are the rule signals, random sides that turn over as much as the ensemble, and holding the symbols. Only
     bars are used on which some model speaks. Intervals are bootstrapped over days.
     """
-    from research.cli.inputs import read_config
+    from qt_core.io.inputs import read_config
 
     doc = _compare(read_config(config, changes), seeds, out)
     if as_json:
@@ -49,6 +49,8 @@ def _compare(config: "Config", seeds: int, out: "Path | None") -> dict[str, Any]
     import numpy as np
 
     from qt_core.errors import ConfigError, DataError
+    from qt_core.io.signals import tape_path
+    from qt_core.io.tape_file import read_about
     from research.ablation.store import write_file
     from research.cli.execute import prepare
     from research.cli.progress import progress_bar, say
@@ -56,9 +58,7 @@ def _compare(config: "Config", seeds: int, out: "Path | None") -> dict[str, Any]
     from research.compare.study import compare as run_study
     from research.compare.study import document
     from research.learning.windows import MIN_BARS, cut
-    from research.signals import tape_path
     from research.training.settings import settings_of
-    from research.training.tape_file import read_about
 
     if config.signals.get("source") != "tape":
         raise ConfigError(f"{config.source}: signals.source: {config.signals.get('source')!r}; expected tape")

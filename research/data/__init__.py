@@ -1,14 +1,14 @@
-"""Market data for research: ``load_market`` and ``simulate_market``; both imported when first used."""
+"""Market data for research: ``load_market`` and ``simulate_market`` of ``qt_core.io``; imported when first used."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from research.data.load import load_market
-    from research.data.simulate import simulate_market
+    from qt_core.io.load import load_market
+    from qt_core.io.simulate import simulate_market
 
 __all__ = ["load_market", "simulate_market"]
 
-_HOMES = {"load_market": "research.data.load", "simulate_market": "research.data.simulate"}
+_HOMES = {"load_market": "qt_core.io.load", "simulate_market": "qt_core.io.simulate"}
 
 
 def __getattr__(name: str) -> Any:

@@ -55,9 +55,9 @@ def download(
 
     An interrupted download keeps what it has; the same command goes on from there.
     """
+    from qt_core.io.load import parse_time
     from qt_core.io.series import SeriesKey
     from qt_core.io.timeframes import timeframe_to_ms
-    from research.data.load import parse_time
 
     since_ms, until_ms = parse_time(since), None if until is None else parse_time(until)
     for timeframe in timeframes:

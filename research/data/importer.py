@@ -12,10 +12,10 @@ from qt_core.io.checks import require_sound
 from qt_core.io.contracts import BRACKET_COLUMNS, exchange_info_answer, parse_exchange_info, read_brackets
 from qt_core.io.files import Columns, read_parquet, write_json, write_parquet
 from qt_core.io.series import COLUMNS, OPTIONAL_COLUMNS, SeriesKey, merge_rows, problems_of
+from qt_core.io.source import FolderSource
 from qt_core.io.store import CONTRACTS, CandleStore
 from qt_core.io.timeframes import TIMEFRAME_MS, ms_to_timeframe
 from qt_core.market import utc_text
-from research.data.source import FolderSource
 from research.data.vision import read_vision
 
 _BULK = (".zip", ".csv")

@@ -10,11 +10,11 @@ from qt_core.io.checks import Problem
 from qt_core.io.contracts import read_brackets, read_exchange_info
 from qt_core.io.files import Columns, read_parquet
 from qt_core.io.series import COLUMNS, OPTIONAL_COLUMNS, SeriesKey, problems_of
+from qt_core.io.source import FolderSource
 from qt_core.io.store import CATALOGUE, CandleStore
 from qt_core.io.timeframes import TIMEFRAME_MS
 from qt_core.market import utc_text
 from research.data.importer import parquet_table
-from research.data.source import FolderSource
 
 CLEAN, FINDINGS, UNUSABLE = 0, 1, 2  # exit codes
 

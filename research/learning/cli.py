@@ -45,7 +45,7 @@ def learn(
     epsilon 0, over bars they have not seen, beside blank tables and a fixed size. With --out a finished seed is kept at
     once: after Ctrl-C the same command goes on where it stopped.
     """
-    from research.cli.inputs import read_config
+    from qt_core.io.inputs import read_config
     from research.cli.progress import say
     from research.learning.spread import QUOTED_SEEDS
     from research.learning.train import check_learning
@@ -65,9 +65,9 @@ def learn(
 
 
 def _learn(config: "Config", epochs: int, seeds: range, until: "str | None", out: "Path | None") -> "Learned":
+    from qt_core.io.load import parse_time
     from research.cli.execute import prepare
     from research.cli.progress import progress_bar, say
-    from research.data.load import parse_time
     from research.learning.train import learn as run_learn
     from research.learning.windows import default_until, split
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from qt_core.io.inputs import read_config
 from qt_core.tables import compare
 from research.cli.execute import Run, prepare
-from research.cli.inputs import read_config
 from research.cli.progress import say
 from research.learning.train import Learned, learn
 from research.report.tables import num, pct

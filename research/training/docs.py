@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from qt_core.io.files import read_json
-from research.cli.inputs import read_config
+from qt_core.io.inputs import read_config
 from research.compare.page import GROSS_HEADS, HEADS, cells, finding, gross_cells
 from research.controls.run import KINDS
 from research.controls.study import promises, read_outcomes

@@ -32,7 +32,7 @@ def paths(config: Path, model: str, folds: int, tested: int, changes: tuple[str,
     Models of some blocks know later ones, so nothing here is a result that could have been earned.
     """
     from qt_core.errors import ConfigError
-    from research.cli.inputs import load_config_market, read_config
+    from qt_core.io.inputs import load_config_market, read_config
     from research.cli.progress import progress_bar
     from research.training.combinatorial import cross_validate
     from research.training.settings import settings_of

@@ -117,7 +117,7 @@ def _numbers(
 
 
 def _plan(given: Any, where: str) -> Plan:
-    from research.data.load import parse_time
+    from qt_core.io.load import parse_time
 
     prefix = "models.windows."
     if not isinstance(given, Mapping):

@@ -8,12 +8,12 @@ import numpy as np
 
 from qt_core.config import Config, load_config
 from qt_core.features.context import chain_context
+from qt_core.io.signals import signal_source
 from qt_core.market import Market
 from research.ablation.outcome import Outcome
 from research.ablation.plan import MODULE, Arm
 from research.ablation.runs import Runs, Study
 from research.data import simulate_market
-from research.signals import signal_source
 from tests.foundation import FOUR
 
 SEEDS = (0, 1, 2)

@@ -8,8 +8,9 @@ import pytest
 from qt_core.agents.panel import Rows
 from qt_core.agents.registry import AGENTS, load_agent
 from qt_core.errors import ConfigError
+from qt_core.io.tape_file import read_tape, write_tape
 from research.training.settings import settings_of
-from research.training.tape_file import read_tape, tape_of, write_tape
+from research.training.tape import tape_of
 from research.training.walk_forward import train
 from tests.agents.small import small_config, small_training
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
+from qt_core.io.inputs import load_config_market, read_config
+from qt_core.io.tape_file import write_tape
 from qt_core.metrics import DAY_MS
 from qt_core.signal.tape import N_MODELS, SignalTape
-from research.cli.inputs import load_config_market, read_config
 from research.compare.study import CHANCE_SEEDS
-from research.training.tape_file import write_tape
 from tests.cli.conftest import Done, call  # noqa: F401  a fixture
 
 ARMS = ["ensemble", "xgb", "lgbm", "rules", "random", "buy and hold"]

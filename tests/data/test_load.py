@@ -7,12 +7,12 @@ import pytest
 
 from qt_core.errors import DataError
 from qt_core.io.files import Columns, write_json, write_parquet
+from qt_core.io.load import parse_time
+from qt_core.io.market_contracts import decimal_step
 from qt_core.io.series import SeriesKey
 from qt_core.io.store import CandleStore
 from qt_core.market import NEVER_MS
 from research.data import load_market
-from research.data.contracts import decimal_step
-from research.data.load import parse_time
 from tests.data.build import HOUR, START_MS, candles, funding, write_brackets, write_folder, write_funding
 from tests.data.fake_exchange import contract
 

@@ -8,12 +8,12 @@ import pytest
 
 from qt_core.errors import DataError
 from qt_core.io.files import write_json
+from qt_core.io.simulate import simulate_market
+from qt_core.io.simulate_contracts import SECTORS
 from qt_core.market import default_specs
 from qt_core.market_build import OWN_SECTOR
 from qt_core.sectors import sector_names, with_sectors
 from research.data import load_market
-from research.data.simulate import simulate_market
-from research.data.simulate_contracts import SECTORS
 from tests.data.build import candles, write_folder
 from tests.data.fake_exchange import contract
 from tests.features.build import walk

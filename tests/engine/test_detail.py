@@ -10,11 +10,11 @@ from qt_core.engine import backtest
 from qt_core.engine.session import prepare_bars
 from qt_core.errors import DataError
 from qt_core.features.context import ChainContext, chain_context
+from qt_core.io.load import load_market
 from qt_core.market import Market
 from qt_core.records import JE_STOP_MOVED
 from qt_core.signal.rules import rule_tape
 from qt_core.state import raw_bytes
-from research.data.load import load_market
 from tests.engine.chain import config_of, context_of, run_chain, same_trades, tape_of
 from tests.engine.tables import GONE, HOUR_MS, START_MS, Row, market_of
 from tests.foundation import foundation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qt_core.codes import EV_FUNDING
-from research.data.load import load_market
+from qt_core.io.load import load_market
 from tests.engine.asks import market, stop
 from tests.engine.chain import run_chain, trade_rows
 from tests.engine.tables import (

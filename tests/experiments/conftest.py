@@ -9,7 +9,7 @@ import yaml
 
 from experiments.tracking.store import Store, client_of, prepare, store_of
 from experiments.tracking.tracker import Tracker
-from research.cli.inputs import load_config_market, read_config
+from qt_core.io.inputs import load_config_market, read_config
 from research.training.report import FitReport
 from research.training.walk_forward import Training, open_training, train
 

@@ -6,11 +6,11 @@ import pytest
 from qt_core.config import load_config
 from qt_core.errors import ConfigError
 from qt_core.features.context import chain_context
+from qt_core.io.signals import PURPOSES, RandomParams, is_random, random_tape, signal_source
 from qt_core.rng import draw, name_hash
 from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import BUY, HOLD, SELL, check_tape
 from research.data import simulate_market
-from research.signals import PURPOSES, RandomParams, is_random, random_tape, signal_source
 
 P = RandomParams(seed=7, rate=0.3, low=0.5, high=0.9)
 

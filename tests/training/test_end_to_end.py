@@ -10,8 +10,8 @@ import yaml
 import qt
 from qt_core.agents.lgbm import LgbmAgent
 from qt_core.io.files import read_parquet
-from research.cli.inputs import load_config_market, read_config
-from research.training.tape_file import read_tape
+from qt_core.io.inputs import load_config_market, read_config
+from qt_core.io.tape_file import read_tape
 from tests.agents.small import FOUR, TINY
 from tests.cli.conftest import Done, call  # noqa: F401  a fixture
 from tests.foundation import FOUR as FOUNDATION

@@ -10,7 +10,7 @@ import pytest
 
 from research.labels import make_labels
 from research.training.dataset import Dataset
-from research.training.tape_file import tape_of
+from research.training.tape import tape_of
 from research.training.walk_forward import train
 from tests.agents.small import FOUR, N_BARS, small_config, small_dataset, small_training, trending
 from tests.features.build import with_holes

@@ -15,7 +15,7 @@ from research.training import folder as folder_file
 from research.training import walk_forward
 from research.training.folder import MARKER, ModelsFolder
 from research.training.report import read_report
-from research.training.tape_file import tape_of
+from research.training.tape import tape_of
 from research.training.walk_forward import check_replaced, train
 from tests.agents.small import TINY, WINDOWS, small_config, small_dataset, small_training, trending
 

@@ -9,10 +9,10 @@ import pytest
 
 from qt_core.config import load_config
 from qt_core.errors import ConfigError, DataError
+from qt_core.io.signals import signal_source
+from qt_core.io.tape_file import check_target, read_tape, slot_names, write_tape
 from qt_core.market import make_market
 from qt_core.signal.tape import N_MODELS, SignalTape, check_tape
-from research.signals import signal_source
-from research.training.tape_file import check_target, read_tape, slot_names, write_tape
 from tests.agents.small import HOUR, trending
 
 SLOTS = ("xgb", "nhits")

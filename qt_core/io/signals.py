@@ -14,12 +14,12 @@ import numpy.typing as npt
 from qt_core.config import Config
 from qt_core.errors import ConfigError
 from qt_core.features.context import ChainContext
+from qt_core.io.inputs import path_beside, rule_params
+from qt_core.io.tape_file import read_about, read_tape
 from qt_core.market import Market
 from qt_core.rng import name_hash
 from qt_core.signal.rules import rule_tape
 from qt_core.signal.tape import BUY, HOLD, N_CLASSES, N_MODELS, SELL, SignalTape
-from research.cli.inputs import path_beside, rule_params
-from research.training.tape_file import read_about, read_tape
 
 SOURCES = ("rules", "random", "tape")
 LEAST_CONFIDENCE = 0.34  # above a third the drawn side is the largest of the three classes

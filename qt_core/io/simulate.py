@@ -13,11 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qt_core.errors import DataError
-from qt_core.io.timeframes import DAY_MS, HOUR_MS
-from qt_core.market import Market, make_market
-from qt_core.sectors import with_sectors
-from research.data.simulate_contracts import simulated_contracts
-from research.data.simulate_paths import (
+from qt_core.io.simulate_contracts import simulated_contracts
+from qt_core.io.simulate_paths import (
     Floats,
     Paths,
     SimulationParams,
@@ -26,6 +23,9 @@ from research.data.simulate_paths import (
     make_paths,
     walk_symbols,
 )
+from qt_core.io.timeframes import DAY_MS, HOUR_MS
+from qt_core.market import Market, make_market
+from qt_core.sectors import with_sectors
 
 START_MS = 1_609_459_200_000  # 2021-01-01
 DEFAULT_PARAMS = SimulationParams()

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from qt_core.errors import DataError
 from qt_core.io.checks import PRICES
 from qt_core.io.files import Columns
+from qt_core.io.grid import grid, name_list
+from qt_core.io.market_contracts import market_contracts
+from qt_core.io.source import MarketSource, open_source
 from qt_core.io.store import default_root
 from qt_core.io.timeframes import DAY_MS, timeframe_to_ms
 from qt_core.market import Market, make_market, utc_text
 from qt_core.sectors import with_sectors
-from research.data.contracts import market_contracts
-from research.data.grid import grid, name_list
-from research.data.source import MarketSource, open_source
 
 Time: TypeAlias = int | str | date | datetime | np.datetime64
 _DATE_DIGITS = 8  # 20210519 is a date; more digits are milliseconds
@@ -46,7 +46,7 @@ def load_market(
     start, end : ``start <= open time < end``; int ms UTC, ISO text (UTC unless it says otherwise), date, datetime.
     root : the candle store, or a folder of parquet files (``um_1h/`` ...), whichever is found there. Default:
         environment variable QT_DATA_DIR, else ``./data``. ``folder`` is the same under the other name.
-    detail_timeframe, detail_mismatch : attach finer bars as ``Market.detail`` (see research.data.detail).
+    detail_timeframe, detail_mismatch : attach finer bars as ``Market.detail`` (see qt_core.io.detail).
     simulated : arguments of ``simulate_market``; nothing is read and the Market is labelled simulated.
     missing_bracket : "error", or "conservative" to let a made-up table of small caps and high rates stand in (noted).
 
@@ -86,7 +86,7 @@ def load_market(
     market = with_sectors(market, contracts.sectors)
     market = replace(market, notes=contracts.notes + funding_notes + _coverage_notes(market))
     if detail_timeframe is not None:
-        from research.data.detail import attach_detail
+        from qt_core.io.detail import attach_detail
 
         market = attach_detail(market, source, detail_timeframe, detail_mismatch)
     return market
@@ -205,7 +205,7 @@ def _simulated(
     end: "Time | None",
     arguments: Mapping[str, Any],
 ) -> Market:
-    from research.data.simulate import simulate_market
+    from qt_core.io.simulate import simulate_market
 
     market = simulate_market(**{"timeframe_ms": timeframe_ms, **arguments})
     if symbols is not None:

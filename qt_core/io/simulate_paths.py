@@ -49,6 +49,7 @@ class Paths(NamedTuple):
 def make_paths(
     rng: np.random.Generator, p: SimulationParams, n_bars: int, n_symbols: int, timeframe_ms: int, start_ms: int
 ) -> Paths:
+    """Factor, regimes and volatilities of ``n_bars`` bars."""
     hours = timeframe_ms / HOUR_MS
     common = np.zeros(n_bars)
     own = np.zeros((n_bars, n_symbols))
@@ -69,7 +70,7 @@ def make_paths(
 
 def autoregression(shocks: Floats, decay: float) -> Floats:
     """Stationary AR(1) columns of unit variance from standard normal shocks ``[T, K]``, started in equilibrium."""
-    out = shocks * np.sqrt(1.0 - decay * decay)
+    out: Floats = shocks * np.sqrt(1.0 - decay * decay)
     out[0] = shocks[0]
     for t in range(1, len(out)):
         out[t] += decay * out[t - 1]
@@ -92,7 +93,7 @@ def _regimes(rng: np.random.Generator, p: SimulationParams, n_bars: int, hours: 
 
 def factor_steps(rng: np.random.Generator, p: SimulationParams, paths: Paths, steps: int, hours: float) -> Floats:
     """Sub-step returns of the factor ``[T, steps]``; inside a range a bar is pulled back to where the range began."""
-    shocks = rng.standard_normal((len(paths.drift), steps)) * (paths.factor_vol / np.sqrt(steps))[:, None]
+    shocks: Floats = rng.standard_normal((len(paths.drift), steps)) * (paths.factor_vol / np.sqrt(steps))[:, None]
     moves = shocks.sum(axis=1)
     drift = paths.drift.copy()
     level = anchor = 0.0

@@ -18,9 +18,9 @@ from qt_core.io.contracts import (
     spec_row,
 )
 from qt_core.io.files import Columns
+from qt_core.io.grid import name_list
+from qt_core.io.source import MarketSource
 from qt_core.market import NEVER_MS
-from research.data.grid import name_list
-from research.data.source import MarketSource
 
 # (notional cap in USD, maintenance rate, maximum leverage) of a contract whose brackets are not known: small caps, high
 # rates, as the exchange gives its least traded contracts

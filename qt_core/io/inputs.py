@@ -74,7 +74,7 @@ def load_config_market(config: "Config") -> "Market":
     ConfigError, DataError
         A value of the wrong type; whatever ``research.data.load_market`` refuses.
     """
-    from research.data import load_market
+    from qt_core.io.load import load_market
 
     data, where = config.data, config.source
     simulated = data.get("simulated")
@@ -174,7 +174,7 @@ def _expand(text: str, key: str, where: str) -> str:
 
 
 def rule_params(config: "Config") -> "RuleParams":
-    """Thresholds of the four rules: the defaults with ``signals.rules`` put over them (see ``research.signals``)."""
+    """Thresholds of the four rules: the defaults with ``signals.rules`` put over them (see ``qt_core.io.signals``)."""
     from qt_core.signal.rules import Params
 
     where, given = config.source, config.signals.get("rules") or {}

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from qt_core.errors import DataError
 from qt_core.io.checks import PRICES
 from qt_core.io.files import Columns
+from qt_core.io.grid import grid
+from qt_core.io.source import MarketSource
 from qt_core.io.timeframes import timeframe_to_ms
 from qt_core.market import Market, make_market, utc_text
-from research.data.grid import grid
-from research.data.source import MarketSource
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
