@@ -1,0 +1,133 @@
+"""Orders as the exchange knows them, and the book that finds them by id, client id or the engine's number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+NEW, PARTIAL, FILLED, CANCELED, EXPIRED = "NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED"
+TRIGGERED, FINISHED, REJECTED = "TRIGGERED", "FINISHED", "REJECTED"  # of conditional orders
+OPEN = (NEW, PARTIAL)
+FIRST_ORDER_ID = 8_000_000_001
+FIRST_ALGO_ID = 1_000_000_000_001
+
+
+@dataclass
+class Order:
+    """A plain order, or the market order that a conditional one became."""
+
+    id: int
+    client_id: str
+    symbol: str
+    index: int  # of the symbol in the market
+    side: int  # +1 buy, -1 sell
+    type: str  # LIMIT, MARKET, LIQUIDATION
+    tif: str
+    qty: float  # base units
+    price: float = 0.0
+    reduce_only: bool = False
+    close_position: bool = False
+    working_type: str = "CONTRACT_PRICE"
+    good_till_ms: int = 0
+    seq: int = 0  # the engine's number
+    status: str = NEW
+    filled: float = 0.0  # base units
+    quote: float = 0.0  # USD filled
+    created_ms: int = 0
+    updated_ms: int = 0
+    ending: bool = False  # dead in the engine, whose event is still to come
+    algo: "Algo | None" = None
+
+    @property
+    def average(self) -> float:
+        return self.quote / self.filled if self.filled > 0.0 else 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN and not self.ending
+
+
+@dataclass
+class Algo:
+    """A conditional order: rests with the algo service until the price triggers it, then is a market order (``child``)."""
+
+    id: int
+    client_id: str
+    symbol: str
+    index: int
+    side: int
+    type: str  # STOP_MARKET, TAKE_PROFIT_MARKET, TRAILING_STOP_MARKET
+    qty: float
+    trigger: float = 0.0
+    activation: float = 0.0
+    callback: float = 0.0  # percent, as sent
+    reduce_only: bool = False
+    close_position: bool = False
+    price_protect: bool = False
+    working_type: str = "CONTRACT_PRICE"
+    tif: str = "GTC"
+    good_till_ms: int = 0
+    seq: int = 0
+    status: str = NEW
+    created_ms: int = 0
+    updated_ms: int = 0
+    triggered_ms: int = 0
+    child: Order | None = None
+    ending: bool = False
+    reason: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == NEW and not self.ending
+
+
+@dataclass
+class OrderBook:
+    """Every order of the session, and the counters that number them."""
+
+    orders: dict[int, Order] = field(default_factory=dict)
+    algos: dict[int, Algo] = field(default_factory=dict)
+    by_seq: "dict[int, Order | Algo]" = field(default_factory=dict)
+    last_seq: int = 0
+
+    def next_seq(self) -> int:
+        self.last_seq += 1
+        return self.last_seq
+
+    def next_order_id(self) -> int:
+        return FIRST_ORDER_ID + len(self.orders)
+
+    def next_algo_id(self) -> int:
+        return FIRST_ALGO_ID + len(self.algos)
+
+    def add(self, order: Order) -> None:
+        self.orders[order.id] = order
+        if order.seq and order.algo is None:
+            self.by_seq[order.seq] = order
+
+    def add_algo(self, algo: Algo) -> None:
+        self.algos[algo.id] = algo
+        self.by_seq[algo.seq] = algo
+
+    def open_orders(self, symbol: str = "") -> Iterator[Order]:
+        return (o for o in self.orders.values() if o.is_open and symbol in ("", o.symbol))
+
+    def open_algos(self, symbol: str = "") -> Iterator[Algo]:
+        return (a for a in self.algos.values() if a.is_open and symbol in ("", a.symbol))
+
+    def find(self, symbol: str, order_id: str, client_id: str) -> Order | None:
+        """By id, else by client id (the newest: ids are unique among open orders only)."""
+        if order_id:
+            found = self.orders.get(int(order_id)) if order_id.isdigit() else None
+            return found if found is not None and found.symbol == symbol else None
+        named = [o for o in self.orders.values() if o.client_id == client_id and o.symbol == symbol]
+        return named[-1] if named else None
+
+    def find_algo(self, algo_id: str, client_id: str) -> Algo | None:
+        if algo_id:
+            return self.algos.get(int(algo_id)) if algo_id.isdigit() else None
+        named = [a for a in self.algos.values() if a.client_id == client_id]
+        return named[-1] if named else None
+
+    def taken(self, client_id: str) -> bool:
+        """True where an open order bears this client id."""
+        opened: list[Order | Algo] = [*self.open_orders(), *self.open_algos()]
+        return any(o.client_id == client_id for o in opened)

@@ -1,0 +1,76 @@
+"""Plain orders: place, amend, cancel, look up, list."""
+
+from typing import Any
+
+from live.testing import errors as e
+from live.testing.contracts import Contract
+from live.testing.errors import ApiError
+from live.testing.filters import Params, whole
+from live.testing.order_rows import order_row
+from live.testing.orders import CANCELED, Order
+from live.testing.simulation import Simulation
+from live.testing.trading import amend, cancel, found, place
+
+CANCELLED_ALL: dict[str, Any] = {"code": 200, "msg": "The operation of cancel all open order is done."}
+ALL_LIMIT, ALL_MAX = 500, 1000
+FAR_MS = 1 << 62
+
+
+def contract_of(x: Simulation, o: Order) -> Contract:
+    return x.contracts[o.index]
+
+
+def post_order(x: Simulation, params: Params) -> dict[str, Any]:
+    order = place(x, params)
+    return order_row(order, contract_of(x, order))
+
+
+def put_order(x: Simulation, params: Params) -> dict[str, Any]:
+    order = amend(x, params)
+    return order_row(order, contract_of(x, order))
+
+
+def delete_order(x: Simulation, params: Params) -> dict[str, Any]:
+    """The order as it stands: NEW where the cancel acts at the next bar only, CANCELED where it is dead."""
+    order = cancel(x, found(x, params, e.UNKNOWN_ORDER))
+    row = order_row(order, contract_of(x, order))
+    return row | {"status": CANCELED} if order.ending else row
+
+
+def get_order(x: Simulation, params: Params) -> dict[str, Any]:
+    order = found(x, params, e.NO_SUCH_ORDER, only_open=False)
+    return order_row(order, contract_of(x, order), asked=True)
+
+
+def get_open_order(x: Simulation, params: Params) -> dict[str, Any]:
+    order = found(x, params, e.NO_SUCH_ORDER)
+    return order_row(order, contract_of(x, order), asked=True)
+
+
+def open_orders(x: Simulation, params: Params) -> list[dict[str, Any]]:
+    symbol = x.contract(params).name if params.get("symbol") else ""
+    return [order_row(o, contract_of(x, o), asked=True) for o in x.orders.open_orders(symbol)]
+
+
+def all_orders(x: Simulation, params: Params) -> list[dict[str, Any]]:
+    """Every order of a symbol by time, or (``orderId``) from that number on."""
+    c = x.contract(params)
+    limit = min(whole(params, "limit", ALL_LIMIT), ALL_MAX)
+    start, end = whole(params, "startTime", -1), whole(params, "endTime", FAR_MS)
+    first = whole(params, "orderId", 0)
+    rows = [
+        order_row(o, c, asked=True)
+        for o in x.orders.orders.values()
+        if o.symbol == c.name and o.id >= first and start <= o.created_ms <= end
+    ]
+    return rows[:limit] if first or start >= 0 else rows[-limit:]
+
+
+def delete_all(x: Simulation, params: Params) -> dict[str, Any]:
+    for order in list(x.orders.open_orders(x.contract(params).name)):
+        cancel(x, order)
+    return CANCELLED_ALL
+
+
+def batch_orders(x: Simulation, params: Params) -> Any:
+    raise ApiError(e.UNSUPPORTED, "batch orders are not simulated")
