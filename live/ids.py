@@ -1,11 +1,12 @@
 """Client order ids: a pure function of (run id, event time, symbol, tag, sequence), read back without a database.
 
 ``RRRRRR.T.SSSS.MMMMMMMM.NNNNN``: run id, operation and tag as one letter, the order's sequence, the time in ms and a hash of
-the symbol's name, all base 36. At most 36 characters of ``[A-Za-z0-9_.:/-]``, the exchange's alphabet. An amend of an order is a
+the symbol's name, all base 36; a request that repeats all of these (two amends of one stop at one time) has a number behind. At most 36 characters of ``[A-Za-z0-9_.:/-]``, the exchange's alphabet. An amend of an order is a
 new order there, so its time makes it another id with the same sequence. The run id is drawn once per session and survives
 restarts; whoever sees an id of another run knows it is foreign.
 """
 
+import json
 from typing import NamedTuple
 
 from qt_core.codes import OP_NEW, TAG_NAMES
@@ -51,7 +52,7 @@ def make_id(run_id: str, time_ms: int, symbol: str, op: int, tag: int, seq: int)
 
 def read_id(text: str) -> "OrderId | None":
     """What an id says; None where it is not of this form."""
-    parts = text.split(".")
+    parts = text.split(".")[:5]
     if len(parts) != 5 or len(parts[0]) != RUN_LENGTH or len(parts[1]) != 1:
         return None
     try:
@@ -60,3 +61,29 @@ def read_id(text: str) -> "OrderId | None":
         return None
     op, tag = divmod(code, N_TAGS)
     return OrderId(parts[0], op + OP_NEW, tag, seq, time_ms, symbol) if op < 3 else None  # NEW, CANCEL, AMEND
+
+
+class IdMaker:
+    """Ids of a session, in the order its requests are made; a request like one before it at the same time gets a number."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self._time_ms = -1
+        self._seen: dict[str, int] = {}
+
+    def make(self, time_ms: int, symbol: str, op: int, tag: int, seq: int) -> str:
+        """The next id."""
+        if time_ms != self._time_ms:
+            self._time_ms, self._seen = time_ms, {}
+        base = make_id(self.run_id, time_ms, symbol, op, tag, seq)
+        n = self._seen.get(base, 0)
+        self._seen[base] = n + 1
+        return base if n == 0 else f"{base}.{base36(n)}"
+
+    def snapshot(self) -> bytes:
+        """What ``resume`` needs."""
+        return json.dumps([self._time_ms, self._seen]).encode()
+
+    def resume(self, blob: bytes) -> None:
+        """Go on from a snapshot."""
+        self._time_ms, self._seen = json.loads(blob)

@@ -31,8 +31,10 @@ class ClosedBar(NamedTuple):
     volume: FloatArray  # [N], base units
     quote_volume: FloatArray  # [N], USD
     valid: BoolArray  # [N]; False: missing, or late beyond the deadline
-    settled: tuple[Settlement, ...] = ()  # due at this bar's open: since the open of the bar before, up to this one
+    settled: tuple[Settlement, ...] = ()  # funding settled within the bar (open <= time < close)
     late: tuple[int, ...] = ()  # symbols that had not arrived by the deadline
+    due: "tuple[Settlement, ...] | None" = None  # what a simulated venue charges at this open; None = settled
+    coarse: "ClosedBar | None" = None  # the decision bar that closes with this one, where a session runs on finer bars
 
 
 class Quote(NamedTuple):
@@ -142,15 +144,13 @@ class Broker(Protocol):
     (``ask_first``): the broker asks the venue for the client id before it sends such an order once more.
     """
 
+    label: str
+
     async def open(self) -> AccountView:
         """Connect, check and set modes; raises LiveError with one line where the account cannot be traded."""
         ...
 
     async def submit(self, intents: Sequence[Intent], ask_first: bool = False) -> None: ...
-
-    def on_bar(self, bar: ClosedBar) -> "Sequence[VenueEvent] | None":
-        """A broker that simulates yields what happens inside a bar here, one by one through ``next_event``; else None."""
-        ...
 
     def events(self) -> AsyncIterator[VenueEvent]:
         """Events in the order in which they are to be applied; de-duplicated by key as far as the broker knows."""
@@ -173,19 +173,17 @@ class Clock(Protocol):
     async def sleep_until(self, time_ms: int) -> None: ...
 
 
-class ModelRow(NamedTuple):
-    """What the models say at one close, in the layout of one bar of a SignalTape."""
-
-    proba: npt.NDArray[np.float32]  # [1, N, 4, 3]
-    available: BoolArray  # [1, N, 4]
-
-
 class Models(Protocol):
-    """Who fills the four slots: rules, fitted agents, or a tape in a replay."""
+    """Who fills the four slots of a tape: rules, fitted agents, or a tape in a replay (``live.inputs``).
+
+    It keeps the features as well, because agents read them: one streaming state serves both.
+    """
 
     label: str
 
-    def row(self, bar: ClosedBar, context: FloatArray, eligible: BoolArray, features: FloatArray) -> ModelRow: ...
+    def update(self, bars: Any) -> Any:
+        """The next decision bar (``qt_core.features.step.Bars``, one row) -> ``qt_core.agents.inference.TapeRow``."""
+        ...
 
     def snapshot(self) -> bytes: ...
 

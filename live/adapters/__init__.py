@@ -1,0 +1,1 @@
+"""Adapters: each fills one port of live.ports."""

@@ -1,0 +1,242 @@
+"""The session's journal in SQLite: write-ahead logging, every commit on the disk before anything is sent.
+
+One writer (the session) and any number of readers (status, explain, audit, commands left for the session). The file refuses to be
+opened by another schema, another session's symbols, or while it is corrupt, and says so in one line.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from live.entries import Entry
+from live.errors import LiveError
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 5.0
+EFFECT_KINDS = ("requests", "decisions", "events", "trades")
+PLANNED, SENT, ENDED, FAILED = "planned", "sent", "ended", "failed"
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE entries (seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, time_ms INTEGER NOT NULL, payload BLOB NOT NULL,
+  sums BLOB NOT NULL, digest TEXT NOT NULL, state BLOB NOT NULL, event_key TEXT NOT NULL);
+CREATE TABLE effects (seq INTEGER NOT NULL, kind TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (seq, kind)) WITHOUT ROWID;
+CREATE TABLE applied (event_key TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE orders (client_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, number INTEGER NOT NULL, symbol INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL, intent TEXT NOT NULL, status TEXT NOT NULL, note TEXT NOT NULL, place INTEGER NOT NULL)
+  WITHOUT ROWID;
+CREATE INDEX orders_open ON orders (status) WHERE status = 'planned';
+CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, parts BLOB NOT NULL, sum BLOB NOT NULL);
+CREATE TABLE commands (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, name TEXT NOT NULL, args TEXT NOT NULL,
+  who TEXT NOT NULL, status TEXT NOT NULL, answer TEXT NOT NULL);
+CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, topic TEXT NOT NULL, text TEXT NOT NULL);
+CREATE TABLE curve (time_ms INTEGER PRIMARY KEY, row BLOB NOT NULL);
+"""
+
+
+class SqliteStore:
+    """One session's file.
+
+    Parameters
+    ----------
+    path : the file; made where missing (``create``). read_only : for status, explain and audit.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False, read_only: bool = False) -> None:
+        self.path = path
+        if not path.exists() and not create:
+            raise LiveError(f"{path}: no such session; one started by qt live run expected")
+        try:
+            self._db = sqlite3.connect(
+                f"file:{path}?mode={'ro' if read_only else 'rwc'}", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+            )
+            self._prepare(read_only)
+        except sqlite3.DatabaseError as error:
+            raise LiveError(f"{path}: cannot be used as a journal ({error}); a file written by qt live run expected") from error
+
+    def _prepare(self, read_only: bool) -> None:
+        db = self._db
+        if not read_only:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
+        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0 and not read_only:
+            db.execute("BEGIN IMMEDIATE")
+            for statement in _TABLES.split(";"):
+                if statement.strip():
+                    db.execute(statement)
+            self.put_meta("schema", SCHEMA_VERSION)
+            db.execute("COMMIT")
+        found = self.meta("schema")
+        if found != SCHEMA_VERSION:
+            raise LiveError(f"{self.path}: journal of schema {found}; {SCHEMA_VERSION} expected")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def check(self) -> None:
+        """Refuse a corrupt file.
+
+        Raises
+        ------
+        LiveError
+            Naming the file and what SQLite found.
+        """
+        try:
+            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        if found != "ok":
+            raise LiveError(f"{self.path}: the journal is corrupt ({found}); a sound file, or its back-up, expected")
+
+    # --- transactions --------------------------------------------------------------------------------------------------
+    def begin(self) -> None:
+        """Start a transaction unless one is open."""
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Put everything since ``begin`` on the disk."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Forget everything since ``begin``."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    # --- what the session is -------------------------------------------------------------------------------------------
+    def put_meta(self, name: str, value: Any) -> None:
+        """Bytes as they are, anything else as JSON."""
+        data = value if isinstance(value, bytes) else json.dumps(value)
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, data))
+
+    def meta(self, name: str) -> Any:
+        """A value of ``put_meta``, None where there is none."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        return row[0] if isinstance(row[0], bytes) else json.loads(row[0])
+
+    # --- entries -------------------------------------------------------------------------------------------------------
+    def add_entry(self, e: Entry) -> None:
+        """One call with its inputs; an event's key makes a second one of the same key impossible."""
+        self._db.execute("INSERT INTO entries VALUES (?,?,?,?,?,?,?,?)", (*e[:5], f"{e.digest:016x}", e.state, e.key))
+        if e.key:
+            self._db.execute("INSERT INTO applied VALUES (?, ?)", (e.key, e.seq))
+
+    def note_state(self, seq: int, state: bytes) -> None:
+        """The digest of State after entry ``seq``."""
+        self._db.execute("UPDATE entries SET state = ? WHERE seq = ?", (state, seq))
+
+    def entries(self, after: int = 0) -> Iterator[Entry]:
+        """Entries later than ``after``, in order."""
+        for row in self._db.execute("SELECT * FROM entries WHERE seq > ? ORDER BY seq", (after,)):
+            yield Entry(*row[:5], int(row[5], 16), row[6], row[7])
+
+    def last_entry(self, kind: "int | None" = None) -> "Entry | None":
+        """The newest entry, of a kind where given."""
+        where, values = ("", ()) if kind is None else ("WHERE kind = ?", (kind,))
+        row = self._db.execute(f"SELECT * FROM entries {where} ORDER BY seq DESC LIMIT 1", values).fetchone()
+        return None if row is None else Entry(*row[:5], int(row[5], 16), row[6], row[7])
+
+    def is_applied(self, key: str) -> bool:
+        """True where an event of this key is in the journal."""
+        return self._db.execute("SELECT 1 FROM applied WHERE event_key = ?", (key,)).fetchone() is not None
+
+    def add_effects(self, seq: int, effects: Mapping[str, bytes]) -> None:
+        """Rows that entry ``seq`` brought, by kind; empty ones are not kept."""
+        self._db.executemany("INSERT INTO effects VALUES (?,?,?)", [(seq, k, v) for k, v in effects.items() if v])
+
+    def effects(self, kind: str, seq: "int | None" = None) -> Iterator[tuple[int, bytes]]:
+        """(entry, rows) of a kind, in order; of one entry where given."""
+        where, values = ("", (kind,)) if seq is None else ("AND seq = ?", (kind, seq))
+        yield from self._db.execute(f"SELECT seq, data FROM effects WHERE kind = ? {where} ORDER BY seq", values)
+
+    # --- orders --------------------------------------------------------------------------------------------------------
+    def add_orders(self, seq: int, rows: Sequence[tuple[str, int, int, int, str]]) -> None:
+        """Intents of entry ``seq`` before they are sent: client id, number, symbol, time, the intent as JSON."""
+        self._db.executemany(
+            "INSERT INTO orders VALUES (?,?,?,?,?,?,?,?,?)",
+            [(r[0], seq, r[1], r[2], r[3], r[4], PLANNED, "", k) for k, r in enumerate(rows)],
+        )
+
+    def mark_orders(self, client_ids: Sequence[str], status: str, note: str = "") -> None:
+        """What became of intents."""
+        self._db.executemany(
+            "UPDATE orders SET status = ?, note = ? WHERE client_id = ?", [(status, note, c) for c in client_ids]
+        )
+
+    def orders(self, status: "str | None" = None) -> Iterator[tuple[Any, ...]]:
+        """Rows (client_id, seq, number, symbol, time_ms, intent, status, note) in the order they were planned."""
+        where, values = ("", ()) if status is None else ("WHERE status = ?", (status,))
+        yield from self._db.execute(f"SELECT * FROM orders {where} ORDER BY seq, place", values)
+
+    def order_intents(self, seq: int) -> list[str]:
+        """Intents of one entry, as JSON."""
+        return [r[0] for r in self._db.execute("SELECT intent FROM orders WHERE seq = ? ORDER BY place", (seq,))]
+
+    # --- snapshots and growth ------------------------------------------------------------------------------------------
+    def add_snapshot(self, seq: int, time_ms: int, parts: bytes, check_sum: bytes) -> None:
+        """What is needed to go on after entry ``seq``."""
+        self._db.execute("INSERT OR REPLACE INTO snapshots VALUES (?,?,?,?)", (seq, time_ms, parts, check_sum))
+
+    def snapshots(self) -> Iterator[tuple[int, int, bytes, bytes]]:
+        """Newest first."""
+        yield from self._db.execute("SELECT * FROM snapshots ORDER BY seq DESC")
+
+    def prune(self, before_ms: int) -> int:
+        """Forget entries older than the newest snapshot at or before ``before_ms``; returns how many went."""
+        row = self._db.execute("SELECT max(seq) FROM snapshots WHERE time_ms <= ?", (before_ms,)).fetchone()
+        if row[0] is None:
+            return 0
+        gone = self._db.execute("DELETE FROM entries WHERE seq <= ?", (row[0],)).rowcount
+        self._db.execute("DELETE FROM effects WHERE seq <= ? AND kind != 'trades'", (row[0],))
+        self._db.execute("DELETE FROM orders WHERE seq <= ? AND status != 'planned'", (row[0],))
+        self._db.execute("DELETE FROM snapshots WHERE seq < ?", (row[0],))
+        self._db.execute("DELETE FROM applied WHERE seq <= ? AND event_key NOT LIKE '%:trade:%'", (row[0],))
+        return int(gone)
+
+    # --- people --------------------------------------------------------------------------------------------------------
+    def leave_command(self, name: str, args: Mapping[str, Any], who: str) -> int:
+        """Leave a command for the running session; returns its number."""
+        now = int(time.time() * 1000)
+        cursor = self._db.execute(
+            "INSERT INTO commands (at_ms, name, args, who, status, answer) VALUES (?,?,?,?,'waiting','')",
+            (now, name, json.dumps(dict(args)), who),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def waiting_commands(self) -> list[tuple[int, str, dict[str, Any], str]]:
+        """Commands nobody has taken yet: number, name, arguments, who."""
+        rows = self._db.execute("SELECT id, name, args, who FROM commands WHERE status = 'waiting' ORDER BY id").fetchall()
+        return [(r[0], r[1], json.loads(r[2]), r[3]) for r in rows]
+
+    def answer_command(self, number: int, status: str, answer: str) -> None:
+        """What became of a command."""
+        self._db.execute("UPDATE commands SET status = ?, answer = ? WHERE id = ?", (status, answer, number))
+
+    def command(self, number: int) -> "tuple[str, str] | None":
+        """Status and answer of a command."""
+        row = self._db.execute("SELECT status, answer FROM commands WHERE id = ?", (number,)).fetchone()
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def note(self, at_ms: int, topic: str, text: str) -> None:
+        """Something a person may want to read later."""
+        self._db.execute("INSERT INTO notes (at_ms, topic, text) VALUES (?,?,?)", (at_ms, topic, text))
+
+    def notes(self, last: int = 50) -> list[tuple[int, str, str]]:
+        """The newest notes, oldest first: time, topic, text."""
+        rows = self._db.execute("SELECT at_ms, topic, text FROM notes ORDER BY id DESC LIMIT ?", (last,)).fetchall()
+        return [(int(r[0]), str(r[1]), str(r[2])) for r in reversed(rows)]
+
+    def add_curve(self, time_ms: int, row: bytes) -> None:
+        """The account after a decision bar."""
+        self._db.execute("INSERT OR REPLACE INTO curve VALUES (?, ?)", (time_ms, row))
+
+    def curve(self) -> bytes:
+        """All rows of the curve, back to back."""
+        return b"".join(r[0] for r in self._db.execute("SELECT row FROM curve ORDER BY time_ms"))
