@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "paths": Entry("research.training.paths_cli:paths", "How a model's figures vary over histories: purged paths."),
     "compare": Entry("research.compare.cli:compare", "Models alone and together, beside rules, chance and holding."),
     "tables": Entry("research.learning.tables_cli:tables", "Q-tables: show, compare, merge."),
+    "live": Entry("live.cli:live", "Trade on paper, on a test net or live; status, stop, audit."),
     "check": Entry("research.cli.check_cli:check", "Checks of the machinery itself: lookahead."),
     "crosscheck": Entry("research.crosscheck.cli:crosscheck", "Same signals through other backtesters."),
     "bench": Entry("benchmarks.cli:bench", "Time engine, sweep, features and start; trades are compared first."),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
+from live.ports import ClosedBar, FloatArray, Quote, Settlement
 from qt_core import records as rec
 from qt_core.codes import PX_CLOSE, PX_MARK_CLOSE
 from qt_core.config import Config
@@ -29,7 +30,6 @@ from qt_core.state import (
     set_equity,
 )
 from qt_core.tables import QTables
-from live.ports import ClosedBar, FloatArray, Quote, Settlement
 
 Records = npt.NDArray[Any]
 EVENT_ROWS, DECISION_ROWS, TRADE_ROWS = 64, 64, 8  # journal rows of one call, beside what grows with the symbols
@@ -180,7 +180,9 @@ class Chain:
         b = self.bars
         b.time[0] = quote.time_ms - self.setup.bar_ms  # its close is now
         b.px[0, :, : PX_CLOSE + 1] = quote.last[:, None]
-        b.px[0, :, PX_CLOSE + 1 : PX_MARK_CLOSE + 1] = np.where(np.isfinite(quote.mark), quote.mark, quote.last)[:, None]
+        b.px[0, :, PX_CLOSE + 1 : PX_MARK_CLOSE + 1] = np.where(np.isfinite(quote.mark), quote.mark, quote.last)[
+            :, None
+        ]
         b.volume[0] = np.where(known, 0.0, np.nan)
         b.valid[0] = known
         b.funding_start[1] = 0
@@ -241,4 +243,3 @@ def _copy(rows: Any, count: Any, dtype: "np.dtype[Any]") -> Records:
 def settlements(times: Any, symbols: Any, rates: Any) -> tuple[Settlement, ...]:
     """Settlements of three arrays side by side."""
     return tuple(Settlement(int(t), int(s), float(r)) for t, s, r in zip(times, symbols, rates, strict=True))
-

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core import records as rec
-from qt_core.errors import DataError
 from live.chain import DecisionRow
 from live.ports import ClosedBar, Quote, Settlement
+from qt_core import records as rec
+from qt_core.errors import DataError
 
 BAR, EVENT, DECIDE, GUARD, QUOTE, COMMAND, WARM = 1, 2, 3, 4, 5, 6, 7
 KIND_NAMES = ("none", "bar", "event", "decide", "guard", "quote", "command", "warm-up bar")

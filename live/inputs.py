@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from live.chain import DecisionRow
+from live.ports import ClosedBar
 from qt_core.agents.inference import TapeRow
 from qt_core.errors import DataError
 from qt_core.features.correlation import correlation_params
@@ -19,8 +21,6 @@ from qt_core.features.stream import FeatureStream
 from qt_core.signal.rules import Params as RuleParams
 from qt_core.signal.rules import rule_rows
 from qt_core.signal.tape import N_CLASSES, N_MODELS, SignalTape
-from live.chain import DecisionRow
-from live.ports import ClosedBar
 
 PX_COLUMNS = ("open", "high", "low", "close")  # the first four of codes.PX_*
 
@@ -60,6 +60,32 @@ class RuleSpeaker:
         self._stream.resume(blob)
 
 
+class SilentSpeaker:
+    """Features alone: for audits of sessions whose models are not at hand."""
+
+    label = "features"
+
+    def __init__(self, symbols: tuple[str, ...], timeframe_ms: int) -> None:
+        self._stream = FeatureStream(default_params(timeframe_ms), symbols)
+
+    def update(self, bars: Bars) -> TapeRow:
+        return _unsaid(self._stream, bars)
+
+    def snapshot(self) -> bytes:
+        return self._stream.snapshot()
+
+    def resume(self, blob: bytes) -> None:
+        self._stream.resume(blob)
+
+
+def _unsaid(stream: FeatureStream, bars: Bars) -> TapeRow:
+    """Features of a bar on which every model abstains."""
+    _, context, eligible = stream.update(bars, features=False)
+    n = bars.close.shape[1]
+    proba = np.zeros((1, n, N_MODELS, N_CLASSES), np.float32)
+    return TapeRow(proba, np.zeros((1, n, N_MODELS), np.bool_), context, eligible)
+
+
 class TapeSpeaker:
     """What a tape says of the bar, for replays of its market; other bars are abstentions."""
 
@@ -71,15 +97,13 @@ class TapeSpeaker:
         self._tape, self._row = tape, {int(t): k for k, t in enumerate(time)}
 
     def update(self, bars: Bars) -> TapeRow:
-        _, context, eligible = self._stream.update(bars, features=False)
+        row = _unsaid(self._stream, bars)
         t = self._row.get(int(bars.time[0]))
         if t is None:
-            n = bars.close.shape[1]
-            return TapeRow(
-                np.zeros((1, n, N_MODELS, N_CLASSES), np.float32), np.zeros((1, n, N_MODELS), np.bool_), context, eligible
-            )
+            return row
         proba = np.ascontiguousarray(self._tape.proba[t : t + 1])
-        return TapeRow(proba, np.ascontiguousarray(self._tape.available[t : t + 1]), context, eligible)
+        available = np.ascontiguousarray(self._tape.available[t : t + 1])
+        return TapeRow(proba, available, row.context, row.eligible)
 
     def snapshot(self) -> bytes:
         return self._stream.snapshot()
@@ -129,7 +153,12 @@ class Inputs:
         said = self.speaker.update(bars)
         c = self._correlations.update(bars.time, bars.close, bars.valid)
         return DecisionRow(
-            np.ascontiguousarray(said.proba, dtype=np.float32), said.available, said.context, said.eligible, c.rows, c.row
+            np.ascontiguousarray(said.proba, dtype=np.float32),
+            said.available,
+            said.context,
+            said.eligible,
+            c.rows,
+            c.row,
         )
 
     def snapshot(self) -> dict[str, bytes]:

@@ -35,7 +35,7 @@ class Journal:
         self._n = n_symbols
         last = store.last_entry()
         self.seq = 0 if last is None else last.seq
-        self._open: "tuple[int, int, Arrays, str] | None" = None
+        self._open: tuple[int, int, Arrays, str] | None = None
 
     # --- the keeper's part ---------------------------------------------------------------------------------------------
     def entry(self, kind: int, time_ms: int, arrays: Arrays, key: str = "") -> int:
@@ -133,5 +133,3 @@ def newest_snapshot(store: SqliteStore) -> "tuple[int, dict[str, bytes]] | None"
         except LiveError:
             continue
     return None
-
-

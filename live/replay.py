@@ -9,9 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qt_core.codes import CTX_NAMES, EVENT_NAMES, TAG_NAMES
-from qt_core.market import utc_text
-from qt_core.signal.tape import SLOT_NAMES
 from live.adapters.store_sqlite import SqliteStore
 from live.chain import DecisionRow, Effects
 from live.entries import (
@@ -34,6 +31,9 @@ from live.entries import (
 from live.journal import intent_of
 from live.ports import Intent, VenueEvent
 from live.session import Session
+from qt_core.codes import CTX_NAMES, EVENT_NAMES, TAG_NAMES
+from qt_core.market import utc_text
+from qt_core.signal.tape import SLOT_NAMES
 
 
 class Difference(NamedTuple):
@@ -82,7 +82,10 @@ MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "agreement",
         ),
     ),
-    ("17 risk OS", ("leverage", "margin_usd", "qty", "notional_usd", "equity_usd", "reserved_margin_usd", "n_positions")),
+    (
+        "17 risk OS",
+        ("leverage", "margin_usd", "qty", "notional_usd", "equity_usd", "reserved_margin_usd", "n_positions"),
+    ),
     ("8 portfolio balancer", ("portfolio_scale", "n_correlated", "exposure_class")),
     ("24 safety governor", ("loss_at_stop_usd",)),
     ("16 AELM", ("order_kind", "order_price", "price")),
@@ -111,11 +114,18 @@ class Replay:
         self._found = found
         self._recompute = recompute
         self._entries: Iterator[Entry] = store.entries(after)
-        self._next: "Entry | None" = next(self._entries, None)
-        self._now: "Entry | None" = None
+        self._next: Entry | None = next(self._entries, None)
+        self._now: Entry | None = None
         self._arrays: Arrays = {}
         self.seq = after
         self.n_entries = 0
+        self.models = True  # False: model rows cannot be made again, those of the journal stand
+
+    def skip_to(self, seq: int) -> None:
+        """Leave out entries up to ``seq``."""
+        self._entries = self.store.entries(seq)
+        self._next = next(self._entries, None)
+        self.seq = seq
 
     # --- reading -------------------------------------------------------------------------------------------------------
     def peek(self) -> "Entry | None":
@@ -181,13 +191,17 @@ class Replay:
                 self.tell(entry, "feature", name, text)
             if then.eligible[0, i] != again.eligible[0, i]:
                 self.tell(entry, "feature", name, f"eligible was {then.eligible[0, i]}, is {again.eligible[0, i]}")
-            said = _equal(then.proba[0, i], again.proba[0, i]).all(axis=1)
-            said &= then.available[0, i] == again.available[0, i]
-            for m in np.flatnonzero(~said):
-                text = f"{SLOT_NAMES[m]} said {then.proba[0, i, m].tolist()}, says {again.proba[0, i, m].tolist()}"
-                self.tell(entry, "model row", name, text)
+            if self.models:
+                self._compare_models(entry, i, then, again)
         if not np.array_equal(then.correlation, again.correlation, equal_nan=True):
             self.tell(entry, "feature", "the session", "correlations differ")
+
+    def _compare_models(self, entry: Entry, i: int, then: DecisionRow, again: DecisionRow) -> None:
+        same = _equal(then.proba[0, i], again.proba[0, i]).all(axis=1)
+        same &= then.available[0, i] == again.available[0, i]
+        for m in np.flatnonzero(~same):
+            text = f"{SLOT_NAMES[m]} said {then.proba[0, i, m].tolist()}, says {again.proba[0, i, m].tolist()}"
+            self.tell(entry, "model row", self.symbols[i], text)
 
     def brought(self, seq: int, effects: Effects, intents: Sequence[Intent], digest: int) -> None:
         """Hold decisions, journal rows, trades and orders against those on disk."""
@@ -197,7 +211,9 @@ class Replay:
             rows = getattr(effects, kind)
             blob = next((data for _, data in self.store.effects(kind, seq)), b"")
             if blob != rows.tobytes():
-                self._compare_effects(entry, kind, np.frombuffer(blob[: len(blob) // rows.itemsize * rows.itemsize], rows.dtype), rows)
+                self._compare_effects(
+                    entry, kind, np.frombuffer(blob[: len(blob) // rows.itemsize * rows.itemsize], rows.dtype), rows
+                )
         self._compare_orders(entry, seq, intents)
         if entry.digest != digest:
             text = f"digest of decisions was {entry.digest:016x}, is {digest:016x}"
@@ -220,7 +236,9 @@ class Replay:
             was = then.pop(again.client_id, None)
             name = self.symbols[again.symbol]
             if was is None:
-                self.tell(entry, "order", name, f"{TAG_NAMES[again.tag]} {again.client_id} is asked for, none was journalled")
+                self.tell(
+                    entry, "order", name, f"{TAG_NAMES[again.tag]} {again.client_id} is asked for, none was journalled"
+                )
             elif was != again:
                 different = [n for n in again._fields if getattr(was, n) != getattr(again, n)]
                 text = ", ".join(f"{n} was {getattr(was, n)!r}, is {getattr(again, n)!r}" for n in different)
@@ -264,7 +282,9 @@ def drive(session: Session, replay: Replay) -> None:
         elif entry.kind == EVENT and session.paper is None:
             session.event(VenueEvent(entry.key, event_of(arrays)))
         else:
-            raise OutOfStep(f"{utc_text(entry.time_ms)}: {KIND_NAMES[entry.kind]} follows from no bar (entry {entry.seq})")
+            raise OutOfStep(
+                f"{utc_text(entry.time_ms)}: {KIND_NAMES[entry.kind]} follows from no bar (entry {entry.seq})"
+            )
 
 
 def first_module(different: "Sequence[str]") -> str:
@@ -285,5 +305,3 @@ def _same(a: Any, b: Any) -> bool:
 
 def _values(then: Any, again: Any, names: "Sequence[str]") -> str:
     return ", ".join(f"{n} was {then[n]!r}, is {again[n]!r}" for n in names)
-
-

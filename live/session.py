@@ -10,9 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from qt_core import records as rec
-from qt_core.codes import EV_COMMAND
-from qt_core.state import State, copy_into, restore, snapshot
 from live.adapters.broker_paper import PaperBroker
 from live.chain import Chain, DecisionRow, Effects, Setup
 from live.entries import (
@@ -32,6 +29,9 @@ from live.entries import (
 from live.ids import IdMaker
 from live.inputs import Inputs
 from live.ports import ClosedBar, Intent, Quote, VenueEvent
+from qt_core import records as rec
+from qt_core.codes import EV_COMMAND
+from qt_core.state import State, copy_into, restore, snapshot
 
 STATE_DIGEST_BYTES = 16
 
@@ -110,7 +110,9 @@ class Session:
         """An event of an exchange."""
         return self._heard(EVENT, event, stated=True)
 
-    def command(self, time_ms: int, command: int, fields: "dict[str, Any] | None" = None, key: str = "") -> list[Intent]:
+    def command(
+        self, time_ms: int, command: int, fields: "dict[str, Any] | None" = None, key: str = ""
+    ) -> list[Intent]:
         """What a person, a monitor or the policy store says."""
         row = np.zeros(1, dtype=rec.EVENT_DT)[0]
         row["kind"], row["time_ms"], row["command"] = EV_COMMAND, time_ms, command
@@ -146,7 +148,10 @@ class Session:
 
     def _intent(self, r: Any) -> Intent:
         symbol = int(r["symbol"])
-        ints = {k: int(r[k]) for k in ("op", "seq", "kind", "side", "tag", "reduce_only", "time_ms", "expire_ms", "approved")}
+        ints = {
+            k: int(r[k])
+            for k in ("op", "seq", "kind", "side", "tag", "reduce_only", "time_ms", "expire_ms", "approved")
+        }
         floats = {k: float(r[k]) for k in ("qty", "price", "trigger", "leverage", "callback", "activation")}
         name = self.setup.symbols[symbol]
         client_id = self.ids.make(ints["time_ms"], name, ints["op"], ints["tag"], ints["seq"])

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import numpy as np
 
+from live.chain import Chain
+from live.ports import AccountView, Intent, OrderView, PositionView, VenueEvent
 from qt_core import records as rec
 from qt_core.codes import EMPTY, EVENT_NAMES
 from qt_core.engine.run import step_begin, step_end, step_match, step_submit
 from qt_core.state import Venue, copy_into, make_venue, raw_bytes, restore, snapshot
-from live.chain import Chain
-from live.ports import AccountView, Intent, OrderView, PositionView, VenueEvent
 
 
 class PaperBroker:
@@ -72,9 +72,7 @@ class PaperBroker:
     def _positions(self) -> tuple[PositionView, ...]:
         rows = np.asarray(self.venue.symbol).view(rec.VENUE_SYMBOL_DT)
         return tuple(
-            PositionView(
-                i, float(r["qty"]), float(r["avg_price"]), float(r["margin_usd"]), float(r["leverage"])
-            )
+            PositionView(i, float(r["qty"]), float(r["avg_price"]), float(r["margin_usd"]), float(r["leverage"]))
             for i, r in enumerate(rows)
             if r["qty"] != 0.0
         )
@@ -84,8 +82,12 @@ class PaperBroker:
         numbers = ("qty", "filled", "price", "trigger")
         return tuple(
             OrderView(
-                "", str(int(o["seq"])), i, *(int(o[k]) for k in ("seq", "kind", "side", "tag")),
-                *(float(o[k]) for k in numbers), int(o["reduce_only"]),
+                "",
+                str(int(o["seq"])),
+                i,
+                *(int(o[k]) for k in ("seq", "kind", "side", "tag")),
+                *(float(o[k]) for k in numbers),
+                int(o["reduce_only"]),
             )
             for i, of_symbol in enumerate(rows)
             for o in of_symbol

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from live.chain import Setup, settlements
+from live.ports import ClosedBar, Depth, Quote, Settlement
 from qt_core.codes import PX_CLOSE, PX_MARK_CLOSE
 from qt_core.engine.session import FUNDING_JITTER_MS, interleaved
 from qt_core.market import Market
-from live.chain import Setup, settlements
-from live.ports import ClosedBar, Depth, Quote, Settlement
 
 MS_PER_S = 1000.0
 
@@ -111,6 +111,12 @@ def setup_of(market: Market, config: Any, seed: "int | None" = None, tables: Any
     """The session of a market and a configuration."""
     fine = market.detail if market.detail is not None else market
     return Setup(
-        market.symbols, market.specs, market.brackets, config, fine.timeframe_ms, market.timeframe_ms,
-        config.seed if seed is None else seed, tables,
+        market.symbols,
+        market.specs,
+        market.brackets,
+        config,
+        fine.timeframe_ms,
+        market.timeframe_ms,
+        config.seed if seed is None else seed,
+        tables,
     )

@@ -51,11 +51,16 @@ class SqliteStore:
             raise LiveError(f"{path}: no such session; one started by qt live run expected")
         try:
             self._db = sqlite3.connect(
-                f"file:{path}?mode={'ro' if read_only else 'rwc'}", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+                f"file:{path}?mode={'ro' if read_only else 'rwc'}",
+                uri=True,
+                timeout=BUSY_TIMEOUT_S,
+                isolation_level=None,
             )
             self._prepare(read_only)
         except sqlite3.DatabaseError as error:
-            raise LiveError(f"{path}: cannot be used as a journal ({error}); a file written by qt live run expected") from error
+            raise LiveError(
+                f"{path}: cannot be used as a journal ({error}); a file written by qt live run expected"
+            ) from error
 
     def _prepare(self, read_only: bool) -> None:
         db = self._db
@@ -137,6 +142,11 @@ class SqliteStore:
         for row in self._db.execute("SELECT * FROM entries WHERE seq > ? ORDER BY seq", (after,)):
             yield Entry(*row[:5], int(row[5], 16), row[6], row[7])
 
+    def entries_of(self, kind: int) -> Iterator[Entry]:
+        """Entries of a kind, in order."""
+        for row in self._db.execute("SELECT * FROM entries WHERE kind = ? ORDER BY seq", (kind,)):
+            yield Entry(*row[:5], int(row[5], 16), row[6], row[7])
+
     def last_entry(self, kind: "int | None" = None) -> "Entry | None":
         """The newest entry, of a kind where given."""
         where, values = ("", ()) if kind is None else ("WHERE kind = ?", (kind,))
@@ -212,7 +222,9 @@ class SqliteStore:
 
     def waiting_commands(self) -> list[tuple[int, str, dict[str, Any], str]]:
         """Commands nobody has taken yet: number, name, arguments, who."""
-        rows = self._db.execute("SELECT id, name, args, who FROM commands WHERE status = 'waiting' ORDER BY id").fetchall()
+        rows = self._db.execute(
+            "SELECT id, name, args, who FROM commands WHERE status = 'waiting' ORDER BY id"
+        ).fetchall()
         return [(r[0], r[1], json.loads(r[2]), r[3]) for r in rows]
 
     def answer_command(self, number: int, status: str, answer: str) -> None:

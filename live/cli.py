@@ -1,0 +1,260 @@
+"""``qt live``: run a session and talk to one. Nothing heavy is imported before a command really runs."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from live.adapters.store_sqlite import SqliteStore
+    from live.bootstrap import Started
+
+CONFIG = click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
+SESSION = click.argument("session", type=click.Path(path_type=Path))
+FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Where sessions are kept; default runs/live.")
+CHANGES = click.option(
+    "--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value of the file; may be repeated."
+)
+REAL_MONEY_PHRASE = "I trade real money"
+CONFIRM_VARIABLE = "QT_LIVE_CONFIRM"
+DIFFERENCES_SHOWN = 20
+EXIT_DIFFERS = 1
+ANSWER_S = 10.0
+
+
+@click.group(context_settings={"max_content_width": 110})
+def live() -> None:
+    """Sessions: the chain that was tested, bar by bar, on paper or on an exchange.
+
+    SESSION is a session's folder (runs/live/NAME) or its name.
+    """
+
+
+@live.command()
+@CONFIG
+@click.option(
+    "--paper", "kind", flag_value="paper", help="The engine's own venue; no orders leave the machine. Default."
+)
+@click.option("--testnet", "kind", flag_value="testnet", help="The exchange's demo trading; made-up money.")
+@click.option("--live", "kind", flag_value="live", help="Real money; asks for a typed confirmation.")
+@click.option("--replay", is_flag=True, help="With --paper: the candles of the data section, not the exchange's.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0.0),
+    default=0.0,
+    help="With --replay: bars per second; 0 = as fast as can be.",
+)
+@CHANGES
+@FOLDER
+def run(
+    config: Path, kind: "str | None", replay: bool, speed: float, changes: tuple[str, ...], folder: "Path | None"
+) -> None:
+    """Start the session of CONFIG, or go on with it where it was stopped or killed.
+
+    Ctrl-C or SIGTERM ends it: what is being done is finished, the state is saved, protection stays on the exchange.
+    """
+    from qt_core.io.inputs import read_config
+
+    checked = read_config(config, changes)
+    kind = kind or "paper"
+    if kind == "live":
+        confirm_real_money()
+    if replay and kind != "paper":
+        raise click.UsageError("--replay is for --paper; an exchange has its own time")
+    if kind == "paper" and replay:
+        from live.bootstrap import start_paper_replay
+
+        started = start_paper_replay(checked, folder, speed)
+    else:
+        from live.exchange import start_exchange
+
+        started = start_exchange(checked, kind, folder)
+    sys.exit(asyncio.run(_run(started)))
+
+
+def confirm_real_money() -> None:
+    """Ask for the phrase, or take it from the environment; nothing else starts a session with real money."""
+    if os.environ.get(CONFIRM_VARIABLE) == REAL_MONEY_PHRASE:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"--live needs a person at the terminal, or {CONFIRM_VARIABLE}='{REAL_MONEY_PHRASE}'")
+    typed = click.prompt(f"This trades real money. Type '{REAL_MONEY_PHRASE}' to go on", default="", show_default=False)
+    if typed != REAL_MONEY_PHRASE:
+        raise click.UsageError("not confirmed; nothing was started")
+
+
+async def _run(started: "Started") -> int:
+    """Run until the end or a signal; returns the exit code."""
+    from live.progress import Progress
+
+    runner = started.runner
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, runner.stop, f"stopped by {name.name}")
+    click.echo(_opening(started), err=True)
+    progress = Progress(runner)
+    watching = asyncio.create_task(progress.run(), name="progress")
+    try:
+        await runner.run()
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+    click.echo(progress.closing(), err=True)
+    return 0
+
+
+def _opening(started: "Started") -> str:
+    r = started.recovered
+    how = (
+        "new session" if r.fresh else f"goes on: {r.entries} entries done again from snapshot {r.from_entry}, all equal"
+    )
+    return f"{started.folder}: {started.runner.broker.label}, {how}"
+
+
+# --- talking to a session ---------------------------------------------------------------------------------------------------
+
+
+def session_path(session: Path, folder: "Path | None" = None) -> Path:
+    """The journal of a session given by folder or name."""
+    from live.bootstrap import DEFAULT_ROOT, JOURNAL
+
+    here = session if (session / JOURNAL).is_file() else Path(folder or DEFAULT_ROOT) / session
+    return here / JOURNAL
+
+
+@contextlib.contextmanager
+def opened(session: Path, folder: "Path | None", read_only: bool = True) -> "Iterator[SqliteStore]":
+    """The store of a session, closed afterwards."""
+    from live.adapters.store_sqlite import SqliteStore
+
+    store = SqliteStore(session_path(session, folder), read_only=read_only)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@live.command()
+@SESSION
+@FOLDER
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def status(session: Path, folder: "Path | None", as_json: bool) -> None:
+    """What a session is at: account, positions, emergency stop, last bar, newest notes."""
+    from live.tables import print_status, status_dict
+    from live.views import status as status_of
+
+    with opened(session, folder) as store:
+        found = status_of(store, session.name)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(status_dict(found)))
+    else:
+        print_status(found)
+
+
+@live.command()
+@SESSION
+@FOLDER
+def positions(session: Path, folder: "Path | None") -> None:
+    """Open positions with their protection, as of the newest snapshot."""
+    from live.tables import print_positions
+    from live.views import status as status_of
+
+    with opened(session, folder) as store:
+        print_positions(status_of(store, session.name))
+
+
+def _say(session: Path, folder: "Path | None", name: str, args: dict[str, Any]) -> None:
+    from live.commands import say
+
+    with opened(session, folder, read_only=False) as store:
+        click.echo(say(store, name, args, ANSWER_S))
+
+
+@live.command()
+@SESSION
+@FOLDER
+def stop(session: Path, folder: "Path | None") -> None:
+    """End a running session; positions keep their protection."""
+    _say(session, folder, "stop", {})
+
+
+@live.command("emergency-stop")
+@SESSION
+@FOLDER
+def emergency_stop(session: Path, folder: "Path | None") -> None:
+    """Latch the emergency stop: entries are cancelled, nothing opens until `qt live reset`."""
+    _say(session, folder, "emergency-stop", {})
+
+
+@live.command()
+@SESSION
+@click.argument("reason")
+@FOLDER
+def reset(session: Path, reason: str, folder: "Path | None") -> None:
+    """Unlatch the emergency stop; REASON is written into the journal."""
+    _say(session, folder, "reset", {"reason": reason})
+
+
+@live.command()
+@SESSION
+@click.argument("word", type=click.Choice(["pause", "halt", "release", "exit", "override"]))
+@click.option("--symbol", metavar="NAME", help="Of exit and override.")
+@FOLDER
+def tell(session: Path, word: str, symbol: "str | None", folder: "Path | None") -> None:
+    """Pause or halt entries, release both, exit a position, or override one veto of a symbol."""
+    _say(session, folder, word, {} if symbol is None else {"symbol": symbol})
+
+
+@live.command()
+@SESSION
+@click.argument("trade", type=click.IntRange(min=1), required=False)
+@click.option("--at", "time", metavar="TIME", help="Instead of a trade: the decisions at this moment (UTC).")
+@click.option("--symbol", metavar="NAME", help="With --at: this symbol only.")
+@FOLDER
+def explain(
+    session: Path, trade: "int | None", time: "str | None", symbol: "str | None", folder: "Path | None"
+) -> None:
+    """Explain TRADE of SESSION, module by module, or with --at what was decided at a bar."""
+    if (trade is None) == (time is None) or (symbol is not None and time is None):
+        raise click.UsageError("give either a TRADE id, or --at TIME with an optional --symbol NAME")
+    from live.views import explained
+    from qt_core.explain.text import explain as explain_trade
+    from qt_core.explain.text import explain_bar
+
+    with opened(session, folder) as store:
+        journal = explained(store)
+    click.echo(
+        explain_bar(journal, time, symbol) if trade is None and time is not None else explain_trade(journal, trade or 0)
+    )
+
+
+@live.command()
+@SESSION
+@FOLDER
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def audit(session: Path, folder: "Path | None", as_json: bool) -> None:
+    """Do a session again from its journal: inputs, features, model rows, decisions, orders, State, byte for byte.
+
+    Exit code 0 where everything is equal, 1 where anything differs; each difference names bar, symbol and module.
+    """
+    from live.audit import audit as audit_of
+    from live.tables import audit_dict, print_audit
+
+    with opened(session, folder) as store:
+        found = audit_of(store)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(audit_dict(found)))
+    else:
+        print_audit(found, DIFFERENCES_SHOWN)
+    sys.exit(0 if found.clean else EXIT_DIFFERS)

@@ -1,0 +1,245 @@
+"""The asyncio shell: waits for what happens, gives it to the session one thing at a time, sends what the chain asks for.
+
+Closed bar -> features -> model rows -> decision -> journal on disk -> orders sent. Feed, broker, guards and commands each have a
+task that fills one inbox; only the loop that empties it touches the session. Every wait has an end.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from live.commands import DONE, REFUSED, RESET, STOP, pause, told
+from live.errors import LiveError
+from live.journal import Journal
+from live.ports import Broker, Clock, ClosedBar, Feed, Intent, Quote, VenueEvent
+from live.session import Session
+from live.settings import LiveSettings
+from qt_core.market import utc_text
+
+log = logging.getLogger("qt.live")
+
+MS_PER_S = 1000
+DAY_MS = 86_400_000
+CLOSED = object()  # the feed is at its end
+
+
+class Person:
+    """A command somebody left: its number in the store, name, arguments, and who."""
+
+    def __init__(self, number: int, name: str, args: dict[str, Any], who: str) -> None:
+        self.number, self.name, self.args, self.who = number, name, args, who
+
+
+class Machine:
+    """A command of the shell itself (health, errors, spreads) for the chain."""
+
+    def __init__(self, command: int, fields: "dict[str, Any] | None" = None, key: str = "") -> None:
+        self.command, self.fields, self.key = command, fields or {}, key
+
+
+Item = ClosedBar | VenueEvent | Quote | Person | Machine
+
+
+class Runner:
+    """One session under way.
+
+    Parameters
+    ----------
+    session : recovered, see ``live.recovery``. journal : its keeper. feed, broker, clock : ports. settings : times.
+    """
+
+    def __init__(
+        self, session: Session, journal: Journal, feed: Feed, broker: Broker, clock: Clock, settings: LiveSettings
+    ) -> None:
+        self.session, self.journal = session, journal
+        self.feed, self.broker, self.clock = feed, broker, clock
+        self.settings = settings
+        self.inbox: asyncio.Queue[Any] = asyncio.Queue(settings.inbox)
+        self.stopping = asyncio.Event()
+        self.handled = 0  # things taken from the inbox and done with, orders sent
+        self.put = 0  # things put into it
+        self.bars = 0  # decision bars of this process
+        self._moved = asyncio.Condition()
+        self._warm_left = settings.warmup_bars if session.last_bar_ms < 0 else 0
+        self._since_snapshot = 0
+        self.why = ""
+
+    # --- from outside --------------------------------------------------------------------------------------------------
+    def stop(self, why: str = "asked to stop") -> None:
+        """End after what is being done now; positions keep their protection."""
+        self.why = self.why or why
+        self.stopping.set()
+
+    async def tell(self, item: Item) -> None:
+        """Put something into the inbox."""
+        self.put += 1
+        await self.inbox.put(item)
+
+    async def idle(self, at_least: int = 0) -> None:
+        """Wait until everything that was put is done with, and at least so many things."""
+        async with self._moved:
+            await self._moved.wait_for(
+                lambda: (self.handled >= max(at_least, self.put) and self.inbox.empty()) or self.stopping.is_set()
+            )
+
+    # --- the run -------------------------------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Until the feed ends or somebody stops it; what goes wrong in a task ends the run with its error."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._feed(), name="feed"),
+                    group.create_task(self._events(), name="broker events"),
+                    group.create_task(self._commands(), name="commands"),
+                ]
+                if self.session.paper is None:
+                    tasks.append(group.create_task(self._guards(), name="guards"))
+                await self._work()
+                for task in tasks:
+                    task.cancel()
+        except* LiveError as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            self.stopping.set()
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """Save what is, close what is open."""
+        self.journal.store.rollback()  # of a call that was not completed, if any
+        self.snapshot()
+        self.journal.commit()
+        async with self._moved:
+            self._moved.notify_all()
+        for what in (self.feed, self.broker):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.stop_timeout_s):
+                    await what.close()
+
+    async def _work(self) -> None:
+        stopped = asyncio.create_task(self.stopping.wait(), name="stop")
+        try:
+            while not self.stopping.is_set():
+                taken = asyncio.create_task(self.inbox.get(), name="inbox")
+                await asyncio.wait({taken, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not taken.done():
+                    taken.cancel()
+                    return
+                item = taken.result()
+                if item is CLOSED:
+                    self.why = self.why or "the feed is at its end"
+                    return
+                await self.take(item)
+        finally:
+            stopped.cancel()
+
+    async def take(self, item: Item) -> None:
+        """One thing from beginning to end."""
+        intents = self._step(item)
+        self._snapshot_if_due(item)
+        self.journal.commit()
+        if intents:
+            await self._send(intents)
+        async with self._moved:
+            self.handled += 1
+            self._moved.notify_all()
+
+    def _step(self, item: Item) -> list[Intent]:
+        if isinstance(item, ClosedBar):
+            return self._bar(item)
+        if isinstance(item, VenueEvent):
+            if item.key and self.journal.store.is_applied(item.key):
+                return []
+            return self.session.event(item)
+        if isinstance(item, Quote):
+            return self.session.quote(item)
+        if isinstance(item, Machine):
+            return self.session.command(self._now(), item.command, item.fields, item.key)
+        return self._person(item)
+
+    def _bar(self, bar: ClosedBar) -> list[Intent]:
+        if bar.open_ms <= self.session.last_bar_ms:
+            return []  # seen before a restart
+        if self._warm_left > 0:
+            self._warm_left -= int(self.session.setup.decides(bar.open_ms))
+            self.session.warm(bar)
+            return []
+        intents = self.session.bar(bar)
+        if self.session.setup.decides(bar.open_ms):
+            self.bars += 1
+            self._since_snapshot += 1
+        return intents
+
+    def _person(self, item: Person) -> list[Intent]:
+        store = self.journal.store
+        if item.name == STOP:
+            store.answer_command(item.number, DONE, "stopping; positions keep their protection")
+            self.stop(f"stopped by {item.who}")
+            return []
+        try:
+            said = told(item.name, item.args, self.session.setup.symbols)
+        except LiveError as error:
+            store.answer_command(item.number, REFUSED, str(error))
+            return []
+        intents = self.session.command(self._now(), said.command, said.fields, f"person:{item.number}")
+        quote = self.feed.quote() if said.guard else None
+        if quote is not None:
+            intents += self.session.quote(quote)
+        reason = f": {item.args['reason']}" if item.name == RESET else ""
+        self.journal.note(self._now(), "command", f"{item.name} by {item.who}{reason}")
+        store.answer_command(item.number, DONE, f"{item.name} heard at {utc_text(self._now())}")
+        return intents
+
+    def _now(self) -> int:
+        """Exchange time; a session has no time before its first bar."""
+        return max(self.clock.now_ms(), int(self.session.chain.fund["now_ms"]))
+
+    async def _send(self, intents: Sequence[Intent]) -> None:
+        """Orders go out after they are on disk."""
+        try:
+            async with asyncio.timeout(self.settings.submit_timeout_s):
+                await self.broker.submit(intents)
+        except TimeoutError as error:
+            raise LiveError(
+                f"{self.broker.label}: {len(intents)} orders not taken within {self.settings.submit_timeout_s:g} s; "
+                "the next start asks what became of them"
+            ) from error
+        self.journal.sent(intents)
+
+    # --- what fills the inbox ------------------------------------------------------------------------------------------
+    async def _feed(self) -> None:
+        async for bar in self.feed.bars(self.session.last_bar_ms):
+            await self.tell(bar)
+        await self.inbox.put(CLOSED)
+
+    async def _events(self) -> None:
+        async for event in self.broker.events():
+            await self.tell(event)
+
+    async def _guards(self) -> None:
+        while not await pause(self.settings.guard_s, self.stopping):
+            quote = self.feed.quote()
+            if quote is not None and self.session.last_bar_ms >= 0 and self._warm_left == 0:
+                await self.tell(quote)
+
+    async def _commands(self) -> None:
+        seen: set[int] = set()
+        while not await pause(self.settings.command_poll_s, self.stopping):
+            for number, name, args, who in self.journal.store.waiting_commands():
+                if number not in seen:
+                    seen.add(number)
+                    await self.tell(Person(number, name, args, who))
+
+    # --- snapshots -----------------------------------------------------------------------------------------------------
+    def _snapshot_if_due(self, item: Item) -> None:
+        if isinstance(item, ClosedBar) and self._since_snapshot >= self.settings.snapshot_bars:
+            self.snapshot()
+            gone = self.journal.store.prune(self._now() - int(self.settings.keep_days * DAY_MS))
+            if gone:
+                log.info("journal: %d old entries forgotten", gone)
+
+    def snapshot(self) -> None:
+        """Keep what is needed to go on from here."""
+        self._since_snapshot = 0
+        self.journal.snapshot(self._now(), self.session.parts())
