@@ -1,4 +1,4 @@
-"""``qt live audit``: did the session decide as the backtester does? Everything is done again from its journal and compared."""
+"""``qt live audit``: did a session decide as the backtester does? All is done again from its journal and compared."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from live.entries import KIND_NAMES
 from live.errors import LiveError
 from live.inputs import Inputs, RuleSpeaker, SilentSpeaker, Speaker
 from live.journal import snapshot_parts
-from live.replay import Difference, OutOfStep, Replay, drive
+from live.replay import Difference, OutOfStepError, Replay, drive
 from live.session import Session
 from qt_core.io.inputs import rule_params
 from qt_core.market import utc_text
@@ -67,7 +67,7 @@ def audit(store: SqliteStore, speaker: "Speaker | None" = None) -> Audit:
     replay.begin()
     try:
         drive(session, replay)
-    except (OutOfStep, LiveError, ValueError) as error:
+    except (OutOfStepError, LiveError, ValueError) as error:
         entry = replay.peek()
         at = (0, 0) if entry is None else (entry.seq, entry.time_ms)
         found.add(Difference(at[0], at[1], "entry", "the session", f"cannot be followed further: {error}"))

@@ -9,7 +9,7 @@ from typing import IO
 from live.about import check_about, write_about
 from live.adapters.broker_paper import PaperBroker
 from live.adapters.feed_replay import ReplayFeed, setup_of
-from live.adapters.store_sqlite import SqliteStore
+from live.adapters.store_sqlite import PLANNED, SENT, SqliteStore
 from live.chain import Chain, Setup
 from live.errors import LiveError
 from live.inputs import Inputs, RuleSpeaker, Speaker, TapeSpeaker
@@ -53,7 +53,7 @@ def hold(folder: Path) -> "IO[str]":
         If another process runs the session.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    handle = open(folder / "lock", "a+")
+    handle = open(folder / "lock", "a+")  # noqa: SIM115  held as long as the session runs
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -85,7 +85,7 @@ def open_journal(folder: Path, setup: Setup, speaker: str, kind: str) -> tuple[J
     store = SqliteStore(path, create=True)
     store.check()
     run_id = write_about(store, setup, speaker, kind) if is_new(store) else check_about(store, setup, speaker, kind)
-    return Journal(store, setup.n_symbols), run_id
+    return Journal(store, setup.n_symbols, SENT if kind == PAPER else PLANNED), run_id
 
 
 def start_paper_replay(

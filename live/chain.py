@@ -205,7 +205,7 @@ class Chain:
         return self.take()
 
     def take(self) -> Effects:
-        """Copy what the last call left and empty the journal; requests stay until the venue takes them or they are cleared."""
+        """Copy what the last call left and empty the journal; requests stay until a venue takes them or they are cleared."""
         out, n = self.out, self.out.n
         effects = Effects(
             _copy(out.requests, n[N_REQUESTS], rec.REQUEST_DT),

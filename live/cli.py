@@ -118,7 +118,7 @@ def _opening(started: "Started") -> str:
     return f"{started.folder}: {started.runner.broker.label}, {how}"
 
 
-# --- talking to a session ---------------------------------------------------------------------------------------------------
+# --- talking to a session -------------------------------------------------------------------------------------------
 
 
 def session_path(session: Path, folder: "Path | None" = None) -> Path:

@@ -1,7 +1,8 @@
 """The journal that writes: entries, what they brought, orders before they are sent, State's digest, snapshots.
 
-One commit holds a call, its inputs and the orders it asks for, and precedes sending them. Whatever an exchange said and is not in a
-commit will be said again when the session asks for what it missed; so nothing is lost, and an event's key lets nothing in twice.
+One commit holds a call, its inputs and the orders it asks for, and precedes sending them. Whatever an exchange said that is
+not in a commit will be said again when the session asks for what it missed; so nothing is lost, and an event's key lets
+nothing in twice.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from live.adapters.store_sqlite import SENT, SqliteStore
+from live.adapters.store_sqlite import PLANNED, SENT, SqliteStore
 from live.chain import DecisionRow, Effects
 from live.entries import COMMAND, EVENT, Arrays, Entry, pack, sums_of, unpack
 from live.errors import LiveError
@@ -27,11 +28,13 @@ class Journal:
 
     Parameters
     ----------
-    store : the file. n_symbols : for check sums.
+    store : the file. n_symbols : for check sums. first_status : of orders as they are journalled; a venue that is simulated
+        takes them in the same step.
     """
 
-    def __init__(self, store: SqliteStore, n_symbols: int) -> None:
+    def __init__(self, store: SqliteStore, n_symbols: int, first_status: str = PLANNED) -> None:
         self.store = store
+        self._status = first_status
         self._n = n_symbols
         last = store.last_entry()
         self.seq = 0 if last is None else last.seq
@@ -55,7 +58,7 @@ class Journal:
         """Requests, decisions, journal rows and trades of entry ``seq``, and the orders to be sent."""
         self._flush(digest)
         self.store.add_effects(seq, {k: v.tobytes() for k, v in effects._asdict().items()})
-        self.store.add_orders(seq, [order_row(i) for i in intents])
+        self.store.add_orders(seq, [order_row(i) for i in intents], self._status)
 
     def _flush(self, digest: int) -> None:
         if self._open is None:

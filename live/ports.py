@@ -1,8 +1,8 @@
-"""What the runner asks of the world: Feed, Broker, Clock, Store, Models, Alerts. An adapter fills one; nothing else is async.
+"""What the runner asks of the world: Feed, Broker, Clock, Models, Alerts. An adapter fills one; nothing else is async.
 
 The runner is the only caller and takes one thing at a time, in the order it arrives: a closed bar, an event of the venue, a
-command, a guard's turn. Ports speak in the core's terms: symbols by index into the session's sorted names, times int64 ms UTC,
-money USD, codes of ``qt_core.codes``. An adapter never touches State.
+command, a guard's turn. Ports speak in the core's terms: symbols by index into the session's sorted names, times int64 ms
+UTC, money USD, codes of ``qt_core.codes``. An adapter never touches State.
 """
 
 from collections.abc import AsyncIterator, Sequence

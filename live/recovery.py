@@ -1,11 +1,11 @@
-"""Start-up and recovery are one path: newest whole snapshot, then everything the journal tells since, done and compared again."""
+"""Start-up and recovery are one path: newest whole snapshot, then all the journal tells since, done and compared again."""
 
 from typing import NamedTuple
 
 from live.adapters.store_sqlite import SqliteStore
 from live.errors import LiveError
 from live.journal import Journal, newest_snapshot
-from live.replay import Difference, OutOfStep, Replay, drive
+from live.replay import Difference, OutOfStepError, Replay, drive
 from live.session import Session
 
 
@@ -40,7 +40,7 @@ def recover(session: Session, journal: Journal) -> Recovered:
     session.keeper = replay
     try:
         drive(session, replay)
-    except OutOfStep as error:
+    except OutOfStepError as error:
         raise LiveError(f"{store.path}: the journal cannot be followed: {error}") from error
     session.keeper = journal
     return Recovered(after, replay.n_entries, store.last_entry() is None)

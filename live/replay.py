@@ -1,7 +1,7 @@
 """A journal that compares: the session does again what it did, and every entry is held against the one on disk.
 
-Recovery goes through it from the newest snapshot, an audit from the oldest. Inputs are taken from the journal, so one altered
-number is found where it stands and not in everything that follows from it.
+Recovery goes through it from the newest snapshot, an audit from the oldest. Inputs are taken from the journal, so that one
+altered number is found where it stands and not in everything that follows from it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -97,8 +97,8 @@ class Replay:
 
     Parameters
     ----------
-    store : the journal. after : entries up to this one are not looked at. found : called with each difference; it may raise to
-        stop at the first. recompute : compare the rows of decisions with features and models made anew.
+    store : the journal. after : entries up to this one are not looked at. found : called with each difference; it may
+        raise to stop at the first. recompute : compare the rows of decisions with features and models made anew.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Replay:
         now = self._next
         if now is None or now.kind != kind:
             found = "its end" if now is None else KIND_NAMES[now.kind]
-            raise OutOfStep(f"{utc_text(time_ms)}: the journal has {found} where {KIND_NAMES[kind]} is made again")
+            raise OutOfStepError(f"{utc_text(time_ms)}: the journal has {found} where {KIND_NAMES[kind]} is made again")
         self._now, self._next = now, next(self._entries, None)
         self.seq = now.seq
         self.n_entries += 1
@@ -257,7 +257,7 @@ class Replay:
         """Follows from State."""
 
 
-class OutOfStep(Exception):
+class OutOfStepError(Exception):
     """The journal and what is made again tell of different things happening."""
 
 
@@ -266,7 +266,7 @@ def drive(session: Session, replay: Replay) -> None:
 
     Raises
     ------
-    OutOfStep
+    OutOfStepError
         If what happens again is another kind of thing.
     """
     while (entry := replay.peek()) is not None:
@@ -282,7 +282,7 @@ def drive(session: Session, replay: Replay) -> None:
         elif entry.kind == EVENT and session.paper is None:
             session.event(VenueEvent(entry.key, event_of(arrays)))
         else:
-            raise OutOfStep(
+            raise OutOfStepError(
                 f"{utc_text(entry.time_ms)}: {KIND_NAMES[entry.kind]} follows from no bar (entry {entry.seq})"
             )
 

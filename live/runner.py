@@ -1,7 +1,7 @@
 """The asyncio shell: waits for what happens, gives it to the session one thing at a time, sends what the chain asks for.
 
-Closed bar -> features -> model rows -> decision -> journal on disk -> orders sent. Feed, broker, guards and commands each have a
-task that fills one inbox; only the loop that empties it touches the session. Every wait has an end.
+Closed bar -> features -> model rows -> decision -> journal on disk -> orders sent. Feed, broker, guards and commands each
+have a task that fills one inbox; only the loop that empties it touches the session. Every wait has an end.
 """
 
 import asyncio

@@ -55,8 +55,8 @@ class Session:
 
     Parameters
     ----------
-    chain : State and calls. inputs : rows of decisions. keeper : the journal, or who compares with one. run_id : of client ids.
-        paper : the simulated venue; None where an exchange is the venue.
+    chain : State and calls. inputs : rows of decisions. keeper : the journal, or who compares with one. run_id : of
+        client ids. paper : the simulated venue; None where an exchange is the venue.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The session's journal in SQLite: write-ahead logging, every commit on the disk before anything is sent.
 
-One writer (the session) and any number of readers (status, explain, audit, commands left for the session). The file refuses to be
-opened by another schema, another session's symbols, or while it is corrupt, and says so in one line.
+One writer (the session) and any number of readers (status, explain, audit, commands left for the session). A file of
+another schema, or one that is corrupt, is refused in one line.
 """
 
 import json
@@ -167,11 +167,11 @@ class SqliteStore:
         yield from self._db.execute(f"SELECT seq, data FROM effects WHERE kind = ? {where} ORDER BY seq", values)
 
     # --- orders --------------------------------------------------------------------------------------------------------
-    def add_orders(self, seq: int, rows: Sequence[tuple[str, int, int, int, str]]) -> None:
+    def add_orders(self, seq: int, rows: Sequence[tuple[str, int, int, int, str]], status: str) -> None:
         """Intents of entry ``seq`` before they are sent: client id, number, symbol, time, the intent as JSON."""
         self._db.executemany(
             "INSERT INTO orders VALUES (?,?,?,?,?,?,?,?,?)",
-            [(r[0], seq, r[1], r[2], r[3], r[4], PLANNED, "", k) for k, r in enumerate(rows)],
+            [(r[0], seq, r[1], r[2], r[3], r[4], status, "", k) for k, r in enumerate(rows)],
         )
 
     def mark_orders(self, client_ids: Sequence[str], status: str, note: str = "") -> None:
