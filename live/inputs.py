@@ -124,9 +124,10 @@ class AgentSpeaker:
         return row
 
     def snapshot(self) -> bytes:
-        data = self._inference.snapshot()
+        data: dict[str, Any] = self._inference.snapshot()
         head = json.dumps({"symbols": list(data["symbols"]), "features": len(data["features"])}).encode()
-        return head + b"\n" + data["features"] + data["close"]
+        blob: bytes = head + b"\n" + data["features"] + data["close"]
+        return blob
 
     def resume(self, blob: bytes) -> None:
         head, _, body = blob.partition(b"\n")

@@ -148,11 +148,13 @@ class Session:
 
     def _intent(self, r: Any) -> Intent:
         symbol = int(r["symbol"])
-        ints = {
+        ints: dict[str, Any] = {
             k: int(r[k])
             for k in ("op", "seq", "kind", "side", "tag", "reduce_only", "time_ms", "expire_ms", "approved")
         }
-        floats = {k: float(r[k]) for k in ("qty", "price", "trigger", "leverage", "callback", "activation")}
+        floats: dict[str, Any] = {
+            k: float(r[k]) for k in ("qty", "price", "trigger", "leverage", "callback", "activation")
+        }
         name = self.setup.symbols[symbol]
         client_id = self.ids.make(ints["time_ms"], name, ints["op"], ints["tag"], ints["seq"])
         return Intent(client_id=client_id, symbol=symbol, **ints, **floats)

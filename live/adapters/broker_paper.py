@@ -1,6 +1,7 @@
 """Paper trading: the engine's own venue, bar by bar, so that a paper session is the backtest on the same bars."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -55,8 +56,8 @@ class PaperBroker:
 
     async def events(self) -> AsyncIterator[VenueEvent]:
         """None between bars."""
-        return
-        yield  # makes it a generator
+        for event in ():
+            yield event
 
     async def missed(self, since_ms: int, open_seqs: Sequence[int]) -> Sequence[VenueEvent]:
         return ()
@@ -79,20 +80,7 @@ class PaperBroker:
 
     def _orders(self) -> tuple[OrderView, ...]:
         rows = np.asarray(self.venue.orders).view(rec.ORDER_DT)
-        numbers = ("qty", "filled", "price", "trigger")
-        return tuple(
-            OrderView(
-                "",
-                str(int(o["seq"])),
-                i,
-                *(int(o[k]) for k in ("seq", "kind", "side", "tag")),
-                *(float(o[k]) for k in numbers),
-                int(o["reduce_only"]),
-            )
-            for i, of_symbol in enumerate(rows)
-            for o in of_symbol
-            if o["status"] != EMPTY
-        )
+        return tuple(order_view(i, o) for i, of_symbol in enumerate(rows) for o in of_symbol if o["status"] != EMPTY)
 
     # --- recovery ------------------------------------------------------------------------------------------------------
     def snapshot(self) -> bytes:
@@ -107,3 +95,10 @@ class PaperBroker:
     def venue_bytes(self) -> bytes:
         """The venue as bytes."""
         return raw_bytes(self.venue)
+
+
+def order_view(symbol: int, o: np.void) -> OrderView:
+    """A slot of the venue (ORDER_DT)."""
+    whole: dict[str, Any] = {k: int(o[k]) for k in ("seq", "kind", "side", "tag", "reduce_only")}
+    number: dict[str, Any] = {k: float(o[k]) for k in ("qty", "filled", "price", "trigger")}
+    return OrderView(client_id="", venue_id=str(whole["seq"]), symbol=symbol, **whole, **number)

@@ -140,18 +140,18 @@ class SqliteStore:
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Entries later than ``after``, in order."""
         for row in self._db.execute("SELECT * FROM entries WHERE seq > ? ORDER BY seq", (after,)):
-            yield Entry(*row[:5], int(row[5], 16), row[6], row[7])
+            yield _entry(row)
 
     def entries_of(self, kind: int) -> Iterator[Entry]:
         """Entries of a kind, in order."""
         for row in self._db.execute("SELECT * FROM entries WHERE kind = ? ORDER BY seq", (kind,)):
-            yield Entry(*row[:5], int(row[5], 16), row[6], row[7])
+            yield _entry(row)
 
     def last_entry(self, kind: "int | None" = None) -> "Entry | None":
         """The newest entry, of a kind where given."""
         where, values = ("", ()) if kind is None else ("WHERE kind = ?", (kind,))
         row = self._db.execute(f"SELECT * FROM entries {where} ORDER BY seq DESC LIMIT 1", values).fetchone()
-        return None if row is None else Entry(*row[:5], int(row[5], 16), row[6], row[7])
+        return None if row is None else _entry(row)
 
     def is_applied(self, key: str) -> bool:
         """True where an event of this key is in the journal."""
@@ -252,3 +252,8 @@ class SqliteStore:
     def curve(self) -> bytes:
         """All rows of the curve, back to back."""
         return b"".join(r[0] for r in self._db.execute("SELECT row FROM curve ORDER BY time_ms"))
+
+
+def _entry(row: "tuple[Any, ...]") -> Entry:
+    seq, kind, time_ms, payload, sums, digest, state, key = row
+    return Entry(seq, kind, time_ms, payload, sums, int(digest, 16), state, key)
