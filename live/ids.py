@@ -3,8 +3,8 @@
 ``RRRRRR.T.SSSS.MMMMMMMM.NNNNN``: run id, operation and tag as one letter, the order's sequence, the time in ms and a hash of
 the symbol's name, all base 36; a request that repeats all of these (two amends of one stop at one time) has a number behind.
 At most 36 characters of ``[A-Za-z0-9_.:/-]``, the exchange's alphabet. An amend of an order is a new order there, so its
-time makes it another id with the same sequence. The run id is drawn once per session and survives restarts; whoever sees an id of
-another run knows it is foreign.
+time makes it another id with the same sequence. The run id is drawn once per session and survives restarts; whoever
+sees an id of another run knows it is foreign.
 """
 
 import json

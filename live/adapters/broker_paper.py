@@ -56,7 +56,8 @@ class PaperBroker:
 
     async def events(self) -> AsyncIterator[VenueEvent]:
         """None between bars."""
-        for event in ():
+        nothing: tuple[VenueEvent, ...] = ()
+        for event in nothing:
             yield event
 
     async def missed(self, since_ms: int, open_seqs: Sequence[int]) -> Sequence[VenueEvent]:

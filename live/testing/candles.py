@@ -18,7 +18,7 @@ TAKER_SHARE = 0.5  # of the volume: the made-up share of takers who bought
 
 
 class Candle:
-    """One candle of one symbol over bars ``a .. b - 1``, those of them that are there; None of its values is the future's."""
+    """One candle of one symbol over bars ``a .. b - 1``, those that are there; None of its values is the future's."""
 
     def __init__(self, open_ms: int, interval_ms: int, ohlc: Any, volume: float, quote: float, closed: bool) -> None:
         self.open_ms, self.close_ms = open_ms, open_ms + interval_ms - 1

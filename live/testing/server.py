@@ -1,4 +1,4 @@
-"""The HTTP side: a raw request in, an answer with the exchange's headers out, with the faults that were ordered on the way."""
+"""The HTTP side: a raw request in, an answer with the exchange's headers out, and the faults that were ordered."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A paper session killed at every step ends as the one nobody disturbed: nothing lost, nothing twice, State byte for byte."""
+"""Killed at every step, a paper session ends as the one nobody disturbed: nothing lost, nothing twice, the same bytes."""
 
 from pathlib import Path
 
