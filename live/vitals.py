@@ -1,0 +1,117 @@
+"""The supporting parts of a session wired together: supervisor, health monitor, healer, with alerts and the event bus.
+
+The runner starts its tasks in ``supervisor``, hands over its checks and recoveries, and hears commands through ``tell``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from live.event_bus import EventBus
+from live.healing import DEFAULTS as HEALING
+from live.healing import Healer, HealingRecord, HealingSettings, Recovery
+from live.health import ACTION_NAMES, HEALTH_NAMES, Check, HealthMonitor, HealthReport, HealthSettings
+from live.health import DEFAULTS as HEALTH
+from live.health_checks import loop_lag, tasks_alive
+from live.machine import LoopLag
+from live.ports import Alert, Alerts
+from live.repeats import CRITICAL, WARNING
+from live.tasks import Supervisor, TaskFault
+from live.topics import HEALING_STEP, HEALTH_CHANGED, HealingStep, HealthChanged
+from qt_core.codes import CMD_ERROR
+from qt_core.context.health import CHECK_NAMES, Params
+from qt_core.engine.script import Command
+
+
+class Outlets(NamedTuple):
+    """Where the supporting parts speak to; none may block."""
+
+    tell: Callable[[Command], None]  # the chain's inbox
+    journal: Callable[[HealingRecord], None]
+    alerts: Alerts
+    bus: EventBus
+    now_ms: Callable[[], int]  # exchange time
+
+
+class Vitals:
+    """Health and healing of one session; an async context manager.
+
+    Parameters
+    ----------
+    params : Params
+        Module 15's constants.
+    out : Outlets
+        Where commands, journal lines, alerts and news go.
+    health, healing : settings, optional
+        Pace and limits.
+    """
+
+    def __init__(
+        self, params: Params, out: Outlets, health: HealthSettings = HEALTH, healing: HealingSettings = HEALING
+    ) -> None:
+        self._params, self._out = params, out
+        self._health, self._healing = health, healing
+        self._lag = LoopLag()
+        self.supervisor = Supervisor(self._on_fault)
+        self.monitor: HealthMonitor | None = None
+        self.healer: Healer | None = None
+
+    def start(self, checks: Sequence[Check], recoveries: Mapping[int, Recovery]) -> None:
+        """Begin to look after the session; loop lag and tasks are checked besides ``checks``."""
+        own = (
+            Check("loop_lag", loop_lag(self._lag, self._health.max_loop_lag_ms)),
+            Check("tasks", tasks_alive(self.supervisor.faults, self._out.bus.faults)),
+        )
+        now_ms = self._out.now_ms
+        self.monitor = HealthMonitor(self._params, [*checks, *own], self._on_report, now_ms, self._health)
+        self.healer = Healer(
+            recoveries, self._out.tell, self._on_record, self._out.alerts, now_ms, self.monitor.poke, self._healing
+        )
+        self.supervisor.start("loop lag", self._lag.run)
+        self.supervisor.start("healing", self.healer.run)
+        self.supervisor.start("health", self.monitor.run)
+
+    def _on_report(self, report: HealthReport) -> None:
+        if self.healer is not None:
+            self.healer.hear(report)
+        if report.changed and self.monitor is not None:
+            history = self.monitor.history
+            before = HEALTH_NAMES[history[-2].health] if len(history) > 1 else "unknown"
+            v = report.verdict
+            news = HealthChanged(
+                report.time_ms,
+                HEALTH_NAMES[v.health],
+                before,
+                CHECK_NAMES[v.worst],
+                ACTION_NAMES[v.action],
+                report.failing,
+            )
+            self._out.bus.publish(HEALTH_CHANGED, news)
+
+    def _on_record(self, record: HealingRecord) -> None:
+        self._out.journal(record)
+        news = HealingStep(record.time_ms, record.stage, ACTION_NAMES[record.action], record.attempt, record.text)
+        self._out.bus.publish(HEALING_STEP, news)
+
+    def _on_fault(self, fault: TaskFault) -> None:
+        """A task crashed: a system error for the chain, an alert for people, a round of checks now."""
+        self._out.tell(Command(self._out.now_ms(), CMD_ERROR))
+        end = "given up" if fault.gave_up else f"is started again ({fault.restarts} restarts so far)"
+        text = f"{fault.name} {fault.what}; {end}"
+        self._out.alerts.send(Alert(CRITICAL if fault.gave_up else WARNING, f"task:{fault.name}", "Task failed", text))
+        if self.monitor is not None:
+            self.monitor.poke()
+
+    def status(self) -> dict[str, object]:
+        """Everything a person may ask: health, healing, tasks, subscribers of the bus."""
+        return {
+            "health": self.monitor.status() if self.monitor else {},
+            "healing": self.healer.status() if self.healer else {},
+            "tasks": self.supervisor.status(),
+            "bus": {name: counts._asdict() for name, counts in self._out.bus.stats().items()},
+        }
+
+    async def __aenter__(self) -> "Vitals":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.supervisor.stop()
