@@ -20,7 +20,7 @@ from live.tasks import in_thread
 MB = 1_000_000
 _SQLITE_WORDS = {
     "SQLITE_FULL": "disk full",
-    "SQLITE_BUSY": "locked by another process",
+    "SQLITE_BUSY": "locked by another connection",
     "SQLITE_LOCKED": "locked",
     "SQLITE_IOERR": "disk I/O error",
     "SQLITE_READONLY": "read-only",

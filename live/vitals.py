@@ -3,7 +3,8 @@
 The runner starts its tasks in ``supervisor``, hands over its checks and recoveries, and hears commands through ``tell``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from live.event_bus import EventBus
@@ -30,6 +31,38 @@ class Outlets(NamedTuple):
     alerts: Alerts
     bus: EventBus
     now_ms: Callable[[], int]  # exchange time
+
+
+class Relay:
+    """Commands for the chain, in order, from callers that may not wait to an inbox that may be full.
+
+    Parameters
+    ----------
+    forward : async callable
+        Puts one command into the runner's inbox; may wait.
+    """
+
+    def __init__(self, forward: Callable[[Command], Awaitable[None]]) -> None:
+        self._forward = forward
+        self._waiting: asyncio.Queue[Command] = asyncio.Queue()  # unbounded: verdicts that change, crashes, exits
+
+    def tell(self, command: Command) -> None:
+        """Take a command; does not wait."""
+        self._waiting.put_nowait(command)
+
+    async def run(self) -> None:
+        """Forward for ever; a supervised task. A command that could not be forwarded is not lost."""
+        while True:
+            command = await self._waiting.get()
+            try:
+                await self._forward(command)
+            except BaseException:
+                held = [command]
+                while not self._waiting.empty():
+                    held.append(self._waiting.get_nowait())
+                for one in held:  # first again, before what came later
+                    self._waiting.put_nowait(one)
+                raise
 
 
 class Vitals:

@@ -45,7 +45,7 @@ def test_database_locked_by_another_process_is_critical_until_it_lets_go(store):
         assert locker.stdout.readline() == "locked\n"
         found = await desk.at(CRITICAL)
         assert found.failing == ("database",)
-        assert "locked by another process" in found.details["database"]
+        assert "locked by another connection" in found.details["database"]
         assert found.verdict.action == HEAL_RESTART
         locker.kill()
         await desk.at(HEALTHY)

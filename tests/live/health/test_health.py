@@ -8,6 +8,7 @@ import sqlite3
 
 import pytest
 
+from live.adapters.store_sqlite import SqliteStore
 from live.errors import LiveError
 from live.health import DEFAULTS, Check, HealthMonitor, HealthSettings, fold
 from live.health_checks import Measured, OneAtATime, database, disk_space
@@ -244,3 +245,16 @@ def test_database_that_may_not_grow(tmp_path):
 def test_disk_space_is_measured(tmp_path):
     assert run(disk_space(tmp_path, 1)).ok
     assert not run(disk_space(tmp_path, 1 << 60)).ok
+
+
+def test_probe_and_the_sessions_journal_share_a_file(tmp_path):
+    store = SqliteStore(tmp_path / "session.db", create=True)
+    assert probe_of(store.path).ok
+    store.begin()
+    store.put_meta("x", 1)
+    with pytest.raises(LiveError, match="locked by another connection"):  # a call of the session that does not end
+        probe_of(store.path)
+    store.commit()
+    assert probe_of(store.path).ok
+    assert store.meta("x") == 1
+    store.close()

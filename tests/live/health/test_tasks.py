@@ -9,6 +9,9 @@ import pytest
 
 from live.errors import LiveError
 from live.tasks import ONCE, Policy, Supervisor, TaskFault, TimedOutError, in_thread, no_leaks, within
+from live.vitals import Relay
+from qt_core.codes import CMD_ERROR
+from qt_core.engine.script import Command
 from tests.live.health.helpers import PATIENCE_S, child, end, eventually, run
 
 QUICK = Policy(delay_s=0.001, max_delay_s=0.001, restarts=3)
@@ -149,6 +152,26 @@ def test_fault_callback_that_raises_does_not_end_the_supervision():
         async with Supervisor(bad) as s:
             s.start("x", crash, QUICK)
             await eventually(lambda: len(tries) == 4)
+
+    run(main)
+
+
+def test_relay_keeps_order_and_loses_nothing_when_forwarding_fails():
+    got, fail = [], [True]
+
+    async def forward(command):
+        await asyncio.sleep(0)
+        if fail.pop() if fail else False:
+            raise RuntimeError("inbox")
+        got.append(command.time_ms)
+
+    async def main():
+        relay = Relay(forward)
+        async with Supervisor() as s:
+            for i in range(5):
+                relay.tell(Command(i, CMD_ERROR))
+            s.start("relay", relay.run, QUICK)
+            await eventually(lambda: got == [0, 1, 2, 3, 4])
 
     run(main)
 
