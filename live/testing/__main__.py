@@ -78,9 +78,7 @@ def main(
     """Simulated exchange in the dialect of Binance USDT-M futures."""
     try:
         market = market_of(data, symbols, timeframe, start, end, (symbols_made, bars_made, seed))
-        settings = Settings(
-            config=load_config(config or {}), first_bar=first_bar, clock=clock, initial_usd=initial
-        )
+        settings = Settings(config=load_config(config or {}), first_bar=first_bar, clock=clock, initial_usd=initial)
     except QtError as error:
         raise click.ClickException(str(error)) from error
     asyncio.run(serve(Exchange(market, settings), port, speed))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from live.testing.contracts import QUOTE, Contract
 from live.testing.matching import Matching
 from live.testing.settings import Settings
-from live.testing.text import money
+from live.testing.text import booked
 
 ISOLATED, CROSSED = "ISOLATED", "CROSSED"
 FIRST_TRADE_ID, FIRST_TRANSFER_ID = 700_000_001, 9_000_000_001
@@ -133,7 +133,7 @@ class Account:
             {
                 "symbol": symbol,
                 "incomeType": kind,
-                "income": money(usd),
+                "income": booked(usd),
                 "asset": QUOTE,
                 "info": trade_id or kind,
                 "time": time_ms,

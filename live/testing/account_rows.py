@@ -5,7 +5,7 @@ from typing import Any
 from live.testing.account import CROSSED, Account, Position
 from live.testing.contracts import QUOTE, Contract
 from live.testing.order_rows import SIDES
-from live.testing.text import money, plain
+from live.testing.text import booked, money, plain
 
 ALIAS = "SgsR"  # account alias; the exchange draws one
 
@@ -29,14 +29,14 @@ def _asset(a: Account, now_ms: int, version: int) -> dict[str, Any]:
     crossed = a.engine_margin_type == CROSSED
     row: dict[str, Any] = {
         "asset": QUOTE,
-        "walletBalance": money(a.wallet),
+        "walletBalance": booked(a.wallet),
         "unrealizedProfit": money(s["unrealised"]),
         "marginBalance": money(a.wallet + s["unrealised"]),
         "maintMargin": money(s["maintenance"]),
         "initialMargin": money(s["initial"]),
         "positionInitialMargin": money(s["initial"]),
         "openOrderInitialMargin": money(0.0),
-        "crossWalletBalance": money(a.cross_wallet),
+        "crossWalletBalance": booked(a.cross_wallet),
         "crossUnPnl": money(s["unrealised"] if crossed else 0.0),
         "availableBalance": money(a.available),
         "maxWithdrawAmount": money(a.available),
@@ -67,12 +67,12 @@ def account_row(a: Account, now_ms: int, version: int) -> dict[str, Any]:
         **head,
         "totalInitialMargin": money(s["initial"]),
         "totalMaintMargin": money(s["maintenance"]),
-        "totalWalletBalance": money(a.wallet),
+        "totalWalletBalance": booked(a.wallet),
         "totalUnrealizedProfit": money(s["unrealised"]),
         "totalMarginBalance": money(a.wallet + s["unrealised"]),
         "totalPositionInitialMargin": money(s["initial"]),
         "totalOpenOrderInitialMargin": money(0.0),
-        "totalCrossWalletBalance": money(a.cross_wallet),
+        "totalCrossWalletBalance": booked(a.cross_wallet),
         "totalCrossUnPnl": money(s["unrealised"] if crossed else 0.0),
         "availableBalance": money(a.available),
         "maxWithdrawAmount": money(a.available),
@@ -109,7 +109,7 @@ def _account_position(a: Account, p: Position, version: int) -> dict[str, Any]:
 def _isolated(a: Account, p: Position) -> dict[str, str]:
     if a.engine_margin_type == CROSSED or not p.qty:
         return {"isolatedMargin": "0", "isolatedWallet": "0"}
-    return {"isolatedMargin": money(p.margin + p.unrealised), "isolatedWallet": money(p.margin)}
+    return {"isolatedMargin": money(p.margin + p.unrealised), "isolatedWallet": booked(p.margin)}
 
 
 def balance_rows(a: Account, now_ms: int) -> list[dict[str, Any]]:
@@ -119,8 +119,8 @@ def balance_rows(a: Account, now_ms: int) -> list[dict[str, Any]]:
         {
             "accountAlias": ALIAS,
             "asset": QUOTE,
-            "balance": money(a.wallet),
-            "crossWalletBalance": money(a.cross_wallet),
+            "balance": booked(a.wallet),
+            "crossWalletBalance": booked(a.cross_wallet),
             "crossUnPnl": money(a.unrealised if crossed else 0.0),
             "availableBalance": money(a.available),
             "maxWithdrawAmount": money(a.available),
@@ -177,9 +177,9 @@ def trade_rows(a: Account, symbol: str) -> list[dict[str, Any]]:
             "side": SIDES[t.side],
             "price": t.contract.price(t.price),
             "qty": t.contract.qty(t.qty),
-            "realizedPnl": money(t.realised),
+            "realizedPnl": booked(t.realised),
             "quoteQty": money(t.price * t.qty),
-            "commission": money(t.fee),
+            "commission": booked(t.fee),
             "commissionAsset": QUOTE,
             "time": t.time_ms,
             "positionSide": "BOTH",
@@ -203,14 +203,14 @@ def account_event(a: Account, why: str, touched: list[Contract], change: float, 
                 "pa": c.qty(p.qty),
                 "ep": plain(p.entry),
                 "bep": plain(p.entry),
-                "cr": money(a.realised[c.name]),
+                "cr": booked(a.realised[c.name]),
                 "up": money(p.unrealised),
                 "mt": kind,
-                "iw": money(p.margin if kind == "isolated" else 0.0),
+                "iw": booked(p.margin if kind == "isolated" else 0.0),
                 "ps": "BOTH",
             }
         )
-    balance = {"a": QUOTE, "wb": money(a.wallet), "cw": money(a.cross_wallet), "bc": money(change)}
+    balance = {"a": QUOTE, "wb": booked(a.wallet), "cw": booked(a.cross_wallet), "bc": booked(change)}
     return {"e": "ACCOUNT_UPDATE", "E": time_ms, "T": time_ms, "a": {"m": why, "B": [balance], "P": rows}}
 
 
@@ -235,4 +235,4 @@ def margin_call_event(a: Account, held: list[Position], now_ms: int) -> dict[str
         }
         for p in held
     ]
-    return {"e": "MARGIN_CALL", "E": now_ms, "cw": money(a.cross_wallet), "p": rows}
+    return {"e": "MARGIN_CALL", "E": now_ms, "cw": booked(a.cross_wallet), "p": rows}

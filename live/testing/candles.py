@@ -7,7 +7,7 @@ import numpy as np
 from live.testing.contracts import Contract
 from live.testing.errors import BAD_INTERVAL, ApiError
 from live.testing.matching import Matching
-from live.testing.text import money, plain
+from live.testing.text import booked, money, plain
 from qt_core.codes import PX_CLOSE, PX_HIGH, PX_LOW, PX_MARK_CLOSE, PX_MARK_HIGH, PX_MARK_LOW, PX_MARK_OPEN, PX_OPEN
 from qt_core.io.timeframes import TIMEFRAME_MS
 
@@ -18,7 +18,7 @@ TAKER_SHARE = 0.5  # of the volume: the made-up share of takers who bought
 
 
 class Candle:
-    """One candle of one symbol over bars ``a .. b - 1``, those that are there; None of its values is the future's."""
+    """One candle of one symbol, as far as its bars are known: nothing in it is the future's."""
 
     def __init__(self, open_ms: int, interval_ms: int, ohlc: Any, volume: float, quote: float, closed: bool) -> None:
         self.open_ms, self.close_ms = open_ms, open_ms + interval_ms - 1
@@ -82,11 +82,11 @@ class Candles:
 
 def rest_row(c: Candle, contract: Contract, mark: bool) -> list[Any]:
     """One row of ``klines``; a mark candle has no volume."""
-    prices = [money(x) if mark else contract.price(x) for x in (c.open, c.high, c.low, c.close)]
+    prices = [booked(x) if mark else contract.price(x) for x in (c.open, c.high, c.low, c.close)]
     if mark:
         return [c.open_ms, *prices, "0", c.close_ms, "0", 1, "0", "0", "0"]
-    taken = [contract.qty(c.volume * TAKER_SHARE), money(c.quote * TAKER_SHARE)]
-    return [c.open_ms, *prices, contract.qty(c.volume), c.close_ms, money(c.quote), trades(c), *taken, "0"]
+    taken = [plain(c.volume * TAKER_SHARE), money(c.quote * TAKER_SHARE)]
+    return [c.open_ms, *prices, contract.qty(c.volume), c.close_ms, booked(c.quote), trades(c), *taken, "0"]
 
 
 def trades(c: Candle) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from live.testing.text import fixed, places, plain
+from live.testing.text import exact, places, plain, rounded
 from qt_core.market import Market
 from qt_core.market_build import OWN_SECTOR
 
@@ -48,10 +48,14 @@ class Contract:
         return self.price_places + TIGHTER_PLACES
 
     def price(self, value: float) -> str:
-        return fixed(value, self.price_places)
+        return exact(value, self.price_places)
 
     def qty(self, value: float) -> str:
-        return fixed(value, self.qty_places)
+        return exact(value, self.qty_places)
+
+    def near(self, price: float) -> str:
+        """A price that follows from others, rounded to the tick's places."""
+        return rounded(price, self.price_places)
 
     def max_leverage(self, notional: float) -> float:
         """Highest leverage that a position of this notional (USD) may have."""
@@ -86,8 +90,8 @@ class Contract:
             {
                 "filterType": "PERCENT_PRICE",
                 "multiplierDecimal": "4",
-                "multiplierDown": fixed(MULTIPLIER_DOWN, 4),
-                "multiplierUp": fixed(MULTIPLIER_UP, 4),
+                "multiplierDown": rounded(MULTIPLIER_DOWN, 4),
+                "multiplierUp": rounded(MULTIPLIER_UP, 4),
             },
             {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
         ]
@@ -113,7 +117,7 @@ class Contract:
             "underlyingType": "COIN",
             "underlyingSubType": self.sub_type,
             "triggerProtect": "0.0500",
-            "liquidationFee": fixed(self.liquidation_fee, 6),
+            "liquidationFee": rounded(self.liquidation_fee, 6),
             "marketTakeBound": "0.05",
             "maxMoveOrderLimit": 10000,
             "filters": self.filters(),

@@ -4,6 +4,7 @@ from typing import Any
 
 from live.testing.contracts import Contract
 from live.testing.simulation import Simulation
+from live.testing.text import rounded
 
 Level = list[str]
 
@@ -13,11 +14,11 @@ def levels(x: Simulation, c: Contract, n: int) -> tuple[list[Level], list[Level]
     last = float(x.matching.last[c.index])
     s = x.settings
     tick = c.tick or last * 1e-6
-    quantity = c.qty(max(s.level_usd / last, c.min_qty))
+    quantity = rounded(max(s.level_usd / last, c.min_qty), c.qty_places)
     below, above = s.spread_ticks // 2, s.spread_ticks - s.spread_ticks // 2
     count = min(n, s.depth_levels)
-    bids = [[c.price(last - (below + k) * tick), quantity] for k in range(count) if last > (below + k + 1) * tick]
-    asks = [[c.price(last + (above + k) * tick), quantity] for k in range(count)]
+    bids = [[c.near(last - (below + k) * tick), quantity] for k in range(count) if last > (below + k + 1) * tick]
+    asks = [[c.near(last + (above + k) * tick), quantity] for k in range(count)]
     return bids, asks
 
 

@@ -17,7 +17,7 @@ from live.testing.orders import (
     Order,
 )
 from live.testing.simulation import Simulation
-from live.testing.text import money
+from live.testing.text import booked
 from qt_core.codes import (
     CANCELLED,
     EV_CANCEL,
@@ -90,8 +90,8 @@ def _book(x: Simulation, c: Contract, o: Order, e: Any, what: str) -> None:
         time_ms=time_ms,
     )
     x.account.updated_ms[c.name] = time_ms
-    fill = {"l": c.qty(qty), "L": c.price(price), "n": money(trade.fee), "t": trade.id, "m": trade.maker}
-    update = order_event(o, c, what, time_ms, {**fill, "rp": money(trade.realised)})
+    fill = {"l": c.qty(qty), "L": c.price(price), "n": booked(trade.fee), "t": trade.id, "m": trade.maker}
+    update = order_event(o, c, what, time_ms, {**fill, "rp": booked(trade.realised)})
     account = account_event(x.account, "ORDER", [c], 0.0, time_ms)
     for message in (account, update) if x.settings.account_first else (update, account):
         x.tell(message)

@@ -122,9 +122,9 @@ def check_quantity(c: Contract, params: Params) -> float:
 def check_percent(c: Contract, side: int, price: float, mark: float) -> None:
     """PERCENT_PRICE: a limit may not lie too far beyond the mark on the side where it would fill."""
     if side > 0 and price > mark * MULTIPLIER_UP:
-        raise ApiError(e.ABOVE_MARK, c.price(mark * MULTIPLIER_UP))
+        raise ApiError(e.ABOVE_MARK, c.near(mark * MULTIPLIER_UP))
     if side < 0 and price < mark * MULTIPLIER_DOWN:
-        raise ApiError(e.BELOW_MARK, c.price(mark * MULTIPLIER_DOWN))
+        raise ApiError(e.BELOW_MARK, c.near(mark * MULTIPLIER_DOWN))
 
 
 def check_notional(c: Contract, qty: float, price: float) -> None:

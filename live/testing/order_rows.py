@@ -4,7 +4,7 @@ from typing import Any
 
 from live.testing.contracts import QUOTE, Contract
 from live.testing.orders import Algo, Order
-from live.testing.text import fixed, money
+from live.testing.text import money, rounded
 
 SIDES = {1: "BUY", -1: "SELL"}
 NO_MATCH = "NONE"
@@ -20,7 +20,7 @@ def order_row(o: Order, c: Contract, asked: bool = False) -> dict[str, Any]:
         "status": o.status,
         "clientOrderId": o.client_id,
         "price": c.price(o.price),
-        "avgPrice": fixed(o.average, AVERAGE_PLACES),
+        "avgPrice": rounded(o.average, AVERAGE_PLACES),
         "origQty": c.qty(o.qty),
         "executedQty": c.qty(o.filled),
         "cumQty": c.qty(o.filled),
@@ -82,7 +82,7 @@ def algo_row(a: Algo, c: Contract, asked: bool = False) -> dict[str, Any]:
     child = a.child
     row.update(
         actualOrderId=str(child.id) if child else "",
-        actualPrice=fixed(child.average if child else 0.0, AVERAGE_PLACES),
+        actualPrice=rounded(child.average if child else 0.0, AVERAGE_PLACES),
         actualQty=c.qty(child.filled if child else 0.0),
         actualType=child.type if child else "",
         tpTriggerPrice=zero,
@@ -108,7 +108,7 @@ def order_event(o: Order, c: Contract, what: str, time_ms: int, fill: "dict[str,
         "f": o.tif,
         "q": c.qty(o.qty),
         "p": c.price(o.price),
-        "ap": fixed(o.average, AVERAGE_PLACES),
+        "ap": rounded(o.average, AVERAGE_PLACES),
         "sp": c.price(o.algo.trigger if o.algo else 0.0),
         "x": what,
         "X": o.status,
@@ -158,7 +158,7 @@ def algo_event(a: Algo, c: Contract, time_ms: int) -> dict[str, Any]:
         "q": _algo_qty(a, c),
         "X": a.status,
         "ai": str(child.id) if child else "",
-        "ap": fixed(child.average if child else 0.0, AVERAGE_PLACES),
+        "ap": rounded(child.average if child else 0.0, AVERAGE_PLACES),
         "aq": c.qty(child.filled if child else 0.0),
         "act": child.type if child else "0",
         "tp": c.price(a.trigger),

@@ -1,4 +1,8 @@
-"""Numbers as the exchange prints them: decimal strings of a known number of places."""
+"""Numbers as decimal strings of a known number of places.
+
+The exchange rounds; here a price, a quantity or a booked sum that its places would not hold is printed with every digit it
+has, so that what a session hears over the wire can be compared with a backtest byte by byte.
+"""
 
 from decimal import Decimal
 
@@ -14,15 +18,26 @@ def places(step: float) -> int:
     return max(0, -int(exponent))
 
 
-def fixed(value: float, n: int) -> str:
+def rounded(value: float, n: int) -> str:
     """``value`` with ``n`` places, never ``-0``."""
     text = f"{value:.{n}f}"
     return text.removeprefix("-") if not text.strip("-0.") else text
 
 
+def exact(value: float, n: int) -> str:
+    """The same where it reads back as ``value``, else every digit."""
+    text = rounded(value, n)
+    return text if float(text) == value else plain(value)
+
+
 def money(value: float) -> str:
-    """USD with eight places."""
-    return fixed(value, MONEY_PLACES)
+    """USD that follows from others (unrealised profit, margin at the mark): eight places."""
+    return rounded(value, MONEY_PLACES)
+
+
+def booked(value: float) -> str:
+    """USD that stands in the ledger (wallet, fee, realised profit, funding): eight places, or every digit."""
+    return exact(value, MONEY_PLACES)
 
 
 def plain(value: float) -> str:

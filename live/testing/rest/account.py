@@ -8,7 +8,7 @@ from live.testing.account_rows import account_row, balance_rows, leverage_event,
 from live.testing.errors import ApiError
 from live.testing.filters import Params, needed, whole
 from live.testing.simulation import Simulation
-from live.testing.text import fixed, flag, plain
+from live.testing.text import flag, plain, rounded
 
 DONE: dict[str, Any] = {"code": 200, "msg": "success"}
 MAX_LEVERAGE = 125
@@ -76,8 +76,8 @@ def commission_rate(x: Simulation, params: Params) -> dict[str, Any]:
     venue = x.matching.venue_params
     return {
         "symbol": x.contract(params).name,
-        "makerCommissionRate": fixed(venue.maker_fee, FEE_PLACES),
-        "takerCommissionRate": fixed(venue.taker_fee, FEE_PLACES),
+        "makerCommissionRate": rounded(venue.maker_fee, FEE_PLACES),
+        "takerCommissionRate": rounded(venue.taker_fee, FEE_PLACES),
     }
 
 

@@ -12,7 +12,7 @@ from live.testing.errors import ApiError
 from live.testing.filters import Params, needed, whole
 from live.testing.settings import ORDERS_PER_10S, ORDERS_PER_MINUTE, WEIGHT_PER_MINUTE
 from live.testing.simulation import Simulation
-from live.testing.text import fixed, money
+from live.testing.text import booked, exact, money, rounded
 from qt_core.io.timeframes import DAY_MS, HOUR_MS
 
 FUNDING_EVERY_MS = 8 * HOUR_MS
@@ -77,13 +77,13 @@ def premium_row(x: Simulation, c: Contract) -> dict[str, Any]:
     mine = known[x.market.funding_symbol[known] == c.index]
     rate = float(x.market.funding_rate[mine[-1]]) if len(mine) else 0.0
     now = x.matching.bar_open_ms()
-    mark, last = (money(float(v[c.index])) for v in (x.matching.mark, x.matching.last))
+    mark, last = (booked(float(v[c.index])) for v in (x.matching.mark, x.matching.last))
     return {
         "symbol": c.name,
         "markPrice": mark,
         "indexPrice": last,
         "estimatedSettlePrice": mark,
-        "lastFundingRate": fixed(rate, RATE_PLACES),
+        "lastFundingRate": exact(rate, RATE_PLACES),
         "interestRate": "0.00010000",
         "nextFundingTime": (now // FUNDING_EVERY_MS + 1) * FUNDING_EVERY_MS,
         "time": x.now_ms(),
@@ -108,8 +108,8 @@ def funding_rate(x: Simulation, params: Params) -> list[dict[str, Any]]:
                 {
                     "symbol": chosen[i].name,
                     "fundingTime": time_ms,
-                    "fundingRate": fixed(float(x.market.funding_rate[k]), RATE_PLACES),
-                    "markPrice": money(mark.open) if mark is not None else "",
+                    "fundingRate": exact(float(x.market.funding_rate[k]), RATE_PLACES),
+                    "markPrice": booked(mark.open) if mark is not None else "",
                 }
             )
     return rows[:limit] if start >= 0 else rows[-limit:]
@@ -163,9 +163,9 @@ def ticker_day(x: Simulation, params: Params) -> Any:
         change = last - first
         return {
             "symbol": c.name,
-            "priceChange": c.price(change),
-            "priceChangePercent": fixed(100.0 * change / first, 3),
-            "weightedAvgPrice": c.price(quote / volume if volume else last),
+            "priceChange": c.near(change),
+            "priceChangePercent": rounded(100.0 * change / first, 3),
+            "weightedAvgPrice": c.near(quote / volume if volume else last),
             "lastPrice": c.price(last),
             "lastQty": c.qty(c.min_qty),
             "openPrice": c.price(first),

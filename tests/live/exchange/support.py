@@ -24,11 +24,11 @@ def quiet_market(n_bars: int = 6, extra: Rows | None = None, **more: Any) -> Mar
     return market_of(rows, **more)
 
 
-def client_of(exchange: Exchange, options: Mapping[str, Any] | None = None, **more: Any) -> Any:
+def client_of(urls: dict[str, Any], options: Mapping[str, Any] | None = None, **more: Any) -> Any:
     """ccxt's own binanceusdm, pointed at the exchange; nothing of it is replaced but the addresses."""
     config = {"apiKey": API_KEY, "secret": SECRET, "enableRateLimit": False, **more}
     client = ccxtpro.binanceusdm(config)
-    client.urls["api"] = exchange.ccxt_urls
+    client.urls["api"] = urls
     client.has["fetchCurrencies"] = False
     client.options["warnOnFetchOpenOrdersWithoutSymbol"] = False
     client.options["watchPositions"] = {"fetchPositionsSnapshot": False, "awaitPositionsSnapshot": False}
@@ -42,7 +42,7 @@ async def running(market: Market, isolated: bool = True, **settings: Any) -> Any
     given = {"venue": PLAIN, "first_bar": 1, **settings}
     exchange = Exchange(market, Settings(**given))
     await exchange.start()
-    client = client_of(exchange)
+    client = client_of(exchange.ccxt_urls)
     try:
         await client.load_markets()
         if isolated:

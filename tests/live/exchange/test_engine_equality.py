@@ -113,10 +113,10 @@ def room(m: Matching, row: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_rest_and_direct_requests_leave_the_same_venue(seed):
+def test_rest_and_direct_requests_leave_the_same_venue(seed: int) -> None:
     market = simulate_market(N_SYMBOLS, N_BARS, seed=seed)
 
-    async def scene():
+    async def scene() -> None:
         async with running(market, **SETTINGS) as (exchange, client):
             settings = exchange.sim.settings
             initial = settings.checked_config().params().chain.initial_equity_usd

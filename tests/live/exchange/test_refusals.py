@@ -4,6 +4,9 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import ccxt
@@ -26,7 +29,16 @@ STOP = {
 }
 
 
-async def ask(exchange, client, method, path, params, key=API_KEY, secret=SECRET, now=None):
+async def ask(
+    exchange: Any,
+    client: Any,
+    method: str,
+    path: str,
+    params: dict[str, str],
+    key: str = API_KEY,
+    secret: str = SECRET,
+    now: Any = None,
+) -> tuple[int, Any]:
     """A raw signed request; returns (status, body)."""
     sent = urlencode({**params, "timestamp": int(time.time() * 1000) if now is None else now})
     signed = f"{sent}&signature={hmac.new(secret.encode(), sent.encode(), hashlib.sha256).hexdigest()}"
@@ -81,8 +93,8 @@ ALGOS = [
 BRACKETS = [(0.0, 0.01, 0.0, 50.0), (50_000.0, 0.02, 500.0, 5.0)]
 
 
-def test_orders_get_the_real_code():
-    async def scene():
+def test_orders_get_the_real_code() -> None:
+    async def scene() -> None:
         market = quiet_market(min_notional=5.0, max_qty=1000.0, min_qty=0.002, lot=0.001, brackets=BRACKETS)
         async with running(market) as (exchange, client):
             told = {}
@@ -97,17 +109,17 @@ def test_orders_get_the_real_code():
     play(scene)
 
 
-def test_margin_within_the_bracket():
-    async def scene():
-        async with running(quiet_market(), initial_usd=50.0) as (exchange, client):
+def test_margin_within_the_bracket() -> None:
+    async def scene() -> None:
+        async with running(quiet_market(), initial_usd=50.0) as (_exchange, client):
             with pytest.raises(ccxt.BaseError, match="-2019"):
                 await client.create_order(PAIR, "market", "buy", 10.0)
 
     play(scene)
 
 
-def test_looking_up_and_changing_what_is_not_there():
-    async def scene():
+def test_looking_up_and_changing_what_is_not_there() -> None:
+    async def scene() -> None:
         async with running(quiet_market()) as (exchange, client):
             unknown = {"symbol": SYMBOL, "orderId": "1"}
             algo = {"symbol": SYMBOL, "algoId": "1"}
@@ -133,8 +145,8 @@ def test_looking_up_and_changing_what_is_not_there():
     play(scene)
 
 
-def test_the_same_client_id_twice_and_modes_with_open_orders():
-    async def scene():
+def test_the_same_client_id_twice_and_modes_with_open_orders() -> None:
+    async def scene() -> None:
         async with running(quiet_market()) as (exchange, client):
             order = await client.create_order(PAIR, "limit", "buy", 1.0, 90.0, {"clientOrderId": "same"})
             with pytest.raises(ccxt.BaseError, match="-4116"):
@@ -153,28 +165,28 @@ def test_the_same_client_id_twice_and_modes_with_open_orders():
     play(scene)
 
 
-def test_an_order_of_the_other_margin_type_is_refused_by_name():
-    async def scene():
-        async with running(quiet_market(), isolated=False) as (exchange, client):
-            with pytest.raises(ccxt.BaseError, match="-1020.*CROSSED"):
+def test_an_order_of_the_other_margin_type_is_refused_by_name() -> None:
+    async def scene() -> None:
+        async with running(quiet_market(), isolated=False) as (_exchange, client):
+            with pytest.raises(ccxt.BaseError, match=r"-1020.*CROSSED"):
                 await client.create_order(PAIR, "market", "buy", 1.0)
 
     play(scene)
 
 
-def test_the_recorded_signature(require_shared):
+def test_the_recorded_signature(require_shared: Callable[[str], Path]) -> None:
     found = json.loads(require_shared("fixtures/ccxt/binance_usdm_responses.json").read_text())
     vector = next(v for k, v in found.items() if k.startswith("signature vector"))
     assert signature(vector["secretKey"], vector["totalParams"]) == vector["signature"]
 
 
-def test_keys_signatures_and_time():
-    async def scene():
+def test_keys_signatures_and_time() -> None:
+    async def scene() -> None:
         async with running(quiet_market(), clock="wall") as (exchange, client):
             now = int(time.time() * 1000)
             path = "/fapi/v3/balance"
             assert (await ask(exchange, client, "GET", path, {}))[0] == 200
-            cases = [
+            cases: list[tuple[dict[str, Any], int, int]] = [
                 ({"key": "short"}, 401, -2014),
                 ({"key": "A" * 64}, 401, -2015),
                 ({"secret": "other"}, 400, -1022),
@@ -197,8 +209,8 @@ def test_keys_signatures_and_time():
     play(scene)
 
 
-def test_weights_and_order_counts_are_told_and_enforced():
-    async def scene():
+def test_weights_and_order_counts_are_told_and_enforced() -> None:
+    async def scene() -> None:
         async with running(quiet_market(), weight_per_minute=60, orders_per_10s=3) as (exchange, client):
             await client.fetch_balance()
             used = int(client.last_response_headers["X-MBX-USED-WEIGHT-1M"])
