@@ -107,7 +107,8 @@ class Account:
     def position(self, contract: Contract) -> Position:
         v = self.matching.symbol(contract.index)
         qty = float(v["qty"])
-        mark = float(self.matching.mark[contract.index])
+        known = float(self.matching.mark[contract.index])
+        mark = known if known == known else 0.0  # a contract without a bar so far
         leverage = float(v["leverage"]) if qty else float(self.leverage[contract.name])
         liquidation = float(v["liquidation_price"]) if qty else 0.0
         return Position(contract, qty, float(v["avg_price"]), mark, float(v["margin_usd"]), leverage, liquidation)

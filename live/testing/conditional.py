@@ -19,7 +19,7 @@ from live.testing.filters import (
 )
 from live.testing.matching import CLOSE_ALL_QTY
 from live.testing.order_rows import algo_event
-from live.testing.orders import Algo
+from live.testing.orders import Algo, forgotten
 from live.testing.simulation import Simulation
 from live.testing.text import flag
 from live.testing.trading import hand_over
@@ -129,6 +129,6 @@ def found_algo(x: Simulation, params: Params, refusal: Refusal, only_open: bool 
     if not algo_id and not client_id:
         raise ApiError(e.MISSING, "algoId")
     algo = x.orders.find_algo(algo_id, client_id)
-    if algo is None or (only_open and not algo.is_open):
+    if algo is None or (only_open and not algo.is_open) or forgotten(algo, x.now_ms()):
         raise ApiError(refusal)
     return algo

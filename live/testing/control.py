@@ -47,6 +47,7 @@ def state(exchange: "Exchange") -> dict[str, Any]:
         "requests": len(exchange.server.requests),
         "connections": [c.category for c in exchange.sockets.open],
         "happened": exchange.happened,
+        "defects": [repr(error) for error in exchange.server.defects],
     }
 
 

@@ -77,6 +77,7 @@ USE_ALGO = Refusal(
 QTY_WITH_CLOSE = Refusal(-4137, "Quantity must be zero with closePosition equals true.")
 SYMBOL_CLOSED = Refusal(-4141, "Symbol is closed.")
 MIN_NOTIONAL = Refusal(-4164, "Order's notional must be no smaller than {} (unless you choose reduce only).")
+BAD_WINDOW = Refusal(-4165, "Invalid time interval")
 NO_PATH = Refusal(-5000, "Path {}, Method {} is invalid", NOT_FOUND)
 POST_ONLY = Refusal(-5022, "Due to the order could not be executed as maker, the Post Only order will be rejected.")
 ONLY_LIMIT = Refusal(-5025, "Only limit order is supported.")

@@ -47,7 +47,7 @@ class Exchange:
         """Listen on loopback; port 0 takes a free one, ``self.port`` says which."""
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_get("/{category}/ws", self.sockets.serve)
-        app.router.add_get("/{category}/ws/{number}", self.sockets.serve)
+        app.router.add_get("/{category}/ws/{name}", self.sockets.serve)  # a stream's number, or a listen key
         app.router.add_route("*", "/fapi/{rest:.*}", self.server.serve)
         add_control(app, self)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=NO_WAIT_S)
@@ -125,14 +125,20 @@ class Exchange:
                 await self.sockets.publish(stream, frame)
 
     # --- free running ----------------------------------------------------------------------------------------------
-    def run(self, bars_per_second: float) -> None:
-        """Walk bars by the wall clock until ``pause``, ``stop`` or the end of the market."""
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run(1.0 / bars_per_second))
+    def run(self, bars_per_second: float, reaction_s: float = 0.0) -> None:
+        """Walk bars by the wall clock until ``pause``, ``stop`` or the end of the market.
 
-    async def _run(self, seconds: float) -> None:
+        ``reaction_s`` is the time (s) a client has after each event to answer inside the bar.
+        """
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run(1.0 / bars_per_second, reaction_s))
+
+    async def _run(self, seconds: float, reaction_s: float) -> None:
+        async def settle() -> None:
+            await asyncio.sleep(reaction_s)
+
         while self.has_next:
-            await self.advance()
+            await self.advance(settle)
             await asyncio.sleep(seconds)
 
     async def pause(self) -> None:

@@ -12,6 +12,7 @@ from live.testing.text import flag
 CLIENT_ID = re.compile(r"^[\.A-Z\:/a-z0-9_-]{1,36}$")
 Params = dict[str, str]
 STEP_TOLERANCE = Decimal("1e-9")  # of a step: what the double of a step may be off its decimals
+NOT_SENT = -1
 SIDES = {"BUY": 1, "SELL": -1}
 
 
@@ -41,6 +42,19 @@ def whole(params: Params, name: str, missing: "int | None" = None) -> int:
     if not text.lstrip("-").isdigit():
         raise ApiError(e.BAD_CHARACTERS, name)
     return int(text)
+
+
+def window(params: Params, now_ms: int, longest_ms: int) -> tuple[int, int]:
+    """(start, end) of a history request, ms: at most ``longest_ms`` long, by default the latest such window."""
+    start, end = whole(params, "startTime", NOT_SENT), whole(params, "endTime", NOT_SENT)
+    if start == NOT_SENT:
+        end = now_ms if end == NOT_SENT else end
+        return end - longest_ms, end
+    if end == NOT_SENT:
+        return start, start + longest_ms
+    if end < start or end - start > longest_ms:
+        raise ApiError(e.BAD_WINDOW)
+    return start, end
 
 
 def needed(params: Params, name: str) -> str:

@@ -40,6 +40,8 @@ class Matching:
         # The last price of a missing bar is that of the last one there was; the engine knows it of busy symbols only.
         self.last = np.full(market.n_symbols, np.nan)
         self.mark = np.full(market.n_symbols, np.nan)
+        self._rates = np.zeros(market.n_symbols)
+        self._rates_known = 0  # rows of the market's settlements that have happened
         for f in range(max(first_bar, 0)):
             self._remember(f, PX_CLOSE, PX_MARK_CLOSE)
 
@@ -88,6 +90,15 @@ class Matching:
         valid = self.bars.valid[f]
         self.last[valid] = self.bars.px[f, valid, last]
         self.mark[valid] = self.bars.px[f, valid, mark]
+
+    def last_rate(self, i: int) -> float:
+        """The last funding rate settled by now, a fraction; 0 before the first."""
+        market = self.market
+        stop = int(np.searchsorted(market.funding_time_ms, self.bar_open_ms(), side="right"))
+        for k in range(self._rates_known, stop):
+            self._rates[market.funding_symbol[k]] = market.funding_rate[k]
+        self._rates_known = stop
+        return float(self._rates[i])
 
     def price_now(self, i: int) -> float:
         """The last price as the engine takes it when a request arrives; NaN before the first bar."""

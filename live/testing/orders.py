@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from qt_core.io.timeframes import DAY_MS
+
 NEW, PARTIAL, FILLED, CANCELED, EXPIRED = "NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED"
 TRIGGERED, FINISHED, REJECTED = "TRIGGERED", "FINISHED", "REJECTED"  # of conditional orders
 OPEN = (NEW, PARTIAL)
 FIRST_ORDER_ID = 8_000_000_001
 FIRST_ALGO_ID = 1_000_000_000_001
+UNFILLED_KEPT_MS, KEPT_MS = 3 * DAY_MS, 90 * DAY_MS  # how long the exchange answers for orders that are over
 
 
 @dataclass
@@ -44,6 +47,10 @@ class Order:
     def is_open(self) -> bool:
         return self.status in OPEN and not self.ending
 
+    @property
+    def is_over(self) -> bool:
+        return self.status not in OPEN
+
 
 @dataclass
 class Algo:
@@ -78,6 +85,14 @@ class Algo:
     def is_open(self) -> bool:
         return self.status == NEW and not self.ending
 
+    @property
+    def is_over(self) -> bool:
+        return self.status not in (NEW, TRIGGERED)
+
+    @property
+    def filled(self) -> float:
+        return self.child.filled if self.child is not None else 0.0
+
 
 @dataclass
 class OrderBook:
@@ -87,6 +102,11 @@ class OrderBook:
     algos: dict[int, Algo] = field(default_factory=dict)
     by_seq: "dict[int, Order | Algo]" = field(default_factory=dict)
     last_seq: int = 0
+    # Those that are not over, and the newest of each client id: a long session has many orders, of which few are open.
+    live_orders: dict[int, Order] = field(default_factory=dict)
+    live_algos: dict[int, Algo] = field(default_factory=dict)
+    named_orders: dict[str, Order] = field(default_factory=dict)
+    named_algos: dict[str, Algo] = field(default_factory=dict)
 
     def next_seq(self) -> int:
         self.last_seq += 1
@@ -99,35 +119,41 @@ class OrderBook:
         return FIRST_ALGO_ID + len(self.algos)
 
     def add(self, order: Order) -> None:
-        self.orders[order.id] = order
+        self.orders[order.id] = self.live_orders[order.id] = self.named_orders[order.client_id] = order
         if order.seq and order.algo is None:
             self.by_seq[order.seq] = order
 
     def add_algo(self, algo: Algo) -> None:
-        self.algos[algo.id] = algo
+        self.algos[algo.id] = self.live_algos[algo.id] = self.named_algos[algo.client_id] = algo
         self.by_seq[algo.seq] = algo
 
     def open_orders(self, symbol: str = "") -> Iterator[Order]:
-        return (o for o in self.orders.values() if o.is_open and symbol in ("", o.symbol))
+        self.live_orders = {k: o for k, o in self.live_orders.items() if not o.is_over}
+        return (o for o in self.live_orders.values() if o.is_open and symbol in ("", o.symbol))
 
     def open_algos(self, symbol: str = "") -> Iterator[Algo]:
-        return (a for a in self.algos.values() if a.is_open and symbol in ("", a.symbol))
+        self.live_algos = {k: a for k, a in self.live_algos.items() if not a.is_over}
+        return (a for a in self.live_algos.values() if a.is_open and symbol in ("", a.symbol))
 
     def find(self, symbol: str, order_id: str, client_id: str) -> Order | None:
         """By id, else by client id (the newest: ids are unique among open orders only)."""
-        if order_id:
-            found = self.orders.get(int(order_id)) if order_id.isdigit() else None
-            return found if found is not None and found.symbol == symbol else None
-        named = [o for o in self.orders.values() if o.client_id == client_id and o.symbol == symbol]
-        return named[-1] if named else None
+        by_id = self.orders.get(int(order_id)) if order_id.isdigit() else None
+        found = by_id if order_id else self.named_orders.get(client_id)
+        return found if found is not None and found.symbol == symbol else None
 
     def find_algo(self, algo_id: str, client_id: str) -> Algo | None:
         if algo_id:
             return self.algos.get(int(algo_id)) if algo_id.isdigit() else None
-        named = [a for a in self.algos.values() if a.client_id == client_id]
-        return named[-1] if named else None
+        return self.named_algos.get(client_id)
 
     def taken(self, client_id: str) -> bool:
         """True where an open order bears this client id."""
-        opened: list[Order | Algo] = [*self.open_orders(), *self.open_algos()]
-        return any(o.client_id == client_id for o in opened)
+        newest = (self.named_orders.get(client_id), self.named_algos.get(client_id))
+        return any(o is not None and o.is_open for o in newest)
+
+
+def forgotten(o: "Order | Algo", now_ms: int) -> bool:
+    """True where the exchange does not answer for an order any more: three days without a fill, ninety days at most."""
+    if not o.is_over:
+        return False
+    return now_ms - o.created_ms > (KEPT_MS if o.filled else UNFILLED_KEPT_MS)

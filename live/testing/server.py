@@ -17,10 +17,11 @@ from live.testing.signing import check_key, check_signature, check_time
 from live.testing.simulation import Simulation
 from live.testing.sockets import Sockets
 
-OK = 200
+OK, BROKEN = 200, 500
+HIDDEN = {f.UNKNOWN: e.UNKNOWN_EXECUTION, f.TIMEOUT: e.TIMEOUT}  # executed, but that is not what is answered
 RETRY_AFTER_S = "1"
 BEFORE = (f.HTTP_ERROR, f.RATE_LIMIT, f.BAN, f.BUSY, f.REJECT)  # nothing is executed
-AFTER = (f.HANG, f.CUT, f.TRUNCATE, f.UNKNOWN)
+AFTER = (f.TIMEOUT, f.HANG, f.CUT, f.TRUNCATE, f.UNKNOWN)
 PAGE = "<html><body><h1>{} Service error</h1></body></html>"
 DEFAULT_5XX = 502
 DEFAULT_REJECT = (-2010, "Order would be rejected.")
@@ -35,6 +36,7 @@ class Server:
         self.limits = Limits(x.settings)
         self.requests: list[tuple[str, str, Params]] = []  # method, path, parameters: what was asked, for tests
         self.in_flight = 0
+        self.defects: list[Exception] = []  # what broke in here: no fault of the exchange's, a defect of ours
         self.stopping = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -72,6 +74,9 @@ class Server:
             status, answer = OK, endpoint.handler(self.x, params)
         except ApiError as error:
             status, answer = error.refusal.status, error.body
+        except Exception as error:  # shown by name, so that it is not taken for an ordered fault
+            self.defects.append(error)
+            status, answer = BROKEN, {"code": e.UNKNOWN.code, "msg": f"defect of the simulator: {error!r}"}
         await self.sockets.flush()
         return await self._answer(request, status, json.dumps(answer), late, is_order)
 
@@ -108,8 +113,8 @@ class Server:
         self, request: web.Request, status: int, text: str, late: "f.Planned | None", is_order: bool
     ) -> web.StreamResponse:
         kind = late.kind if late is not None else ""
-        if kind == f.UNKNOWN:
-            status, text = e.UNKNOWN_EXECUTION.status, json.dumps(ApiError(e.UNKNOWN_EXECUTION).body)
+        if kind in HIDDEN:
+            status, text = HIDDEN[kind].status, json.dumps(ApiError(HIDDEN[kind]).body)
         if kind == f.HANG:
             await self.stopping.wait()
         if kind in (f.CUT, f.HANG):

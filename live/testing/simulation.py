@@ -65,6 +65,13 @@ class Simulation:
         gone = self.matching.bar_open_ms() >= int(self.market.specs[c.index]["delist_ms"])
         return SETTLING if gone else TRADING
 
+    def priced(self, params: Params) -> list[Contract]:
+        """The contract a request names, or all; of those, the ones that have a price."""
+        known = [c for c in self.chosen(params) if self.status(c) != NOT_YET]
+        if not known and params.get("symbol"):
+            raise ApiError(SYMBOL_CLOSED)
+        return known
+
     def traded(self, params: Params) -> Contract:
         """The contract a request names, which must be trading."""
         c = self.contract(params)

@@ -39,7 +39,7 @@ class Sockets:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One connection, from handshake to close."""
         category = request.match_info["category"]
-        key = request.query.get("listenKey", "")
+        key = request.query.get("listenKey", request.match_info.get("name", ""))
         if category not in CATEGORIES or (category == "private" and not valid(self.x, key)):
             raise web.HTTPUnauthorized(text="unknown path or listen key")
         socket = web.WebSocketResponse()

@@ -20,7 +20,7 @@ from live.testing.filters import (
     whole,
 )
 from live.testing.order_rows import algo_event, order_event
-from live.testing.orders import CANCELED, Algo, Order
+from live.testing.orders import CANCELED, Algo, Order, forgotten
 from live.testing.simulation import Simulation
 from qt_core.codes import (
     BELOW_MIN_NOTIONAL,
@@ -153,7 +153,7 @@ def found(x: Simulation, params: Params, refusal: Refusal, only_open: bool = Tru
     if not order_id and not client_id:
         raise ApiError(e.MISSING, "orderId")
     order = x.orders.find(x.contract(params).name, order_id, client_id)
-    if order is None or (only_open and not order.is_open):
+    if order is None or (only_open and not order.is_open) or forgotten(order, x.now_ms()):
         raise ApiError(refusal)
     return order
 

@@ -6,15 +6,17 @@ from live.testing import errors as e
 from live.testing.account import CROSSED, ISOLATED
 from live.testing.account_rows import account_row, balance_rows, leverage_event, risk_row, trade_rows
 from live.testing.errors import ApiError
-from live.testing.filters import Params, needed, whole
+from live.testing.filters import Params, needed, whole, window
 from live.testing.simulation import Simulation
 from live.testing.text import flag, plain, rounded
+from qt_core.io.timeframes import DAY_MS
 
 DONE: dict[str, Any] = {"code": 200, "msg": "success"}
 MAX_LEVERAGE = 125
 TRADES_LIMIT, TRADES_MAX = 500, 1000
 INCOME_LIMIT, INCOME_MAX = 100, 1000
 FAR_MS = 1 << 62
+WEEK_MS = 7 * DAY_MS
 FEE_PLACES = 6
 
 
@@ -127,15 +129,16 @@ def set_leverage(x: Simulation, params: Params) -> dict[str, Any]:
 
 
 def user_trades(x: Simulation, params: Params) -> list[dict[str, Any]]:
+    """Fills of a symbol, oldest first; by time at most a week, by default the last one."""
     rows = trade_rows(x.account, x.contract(params).name)
-    start, end = whole(params, "startTime", -1), whole(params, "endTime", FAR_MS)
     limit = min(whole(params, "limit", TRADES_LIMIT), TRADES_MAX)
     if "fromId" in params:
         return [r for r in rows if r["id"] >= whole(params, "fromId")][:limit]
     if "orderId" in params:
         rows = [r for r in rows if r["orderId"] == whole(params, "orderId")]
+    start, end = window(params, x.now_ms(), WEEK_MS)
     rows = [r for r in rows if start <= r["time"] <= end]
-    return rows[:limit] if start >= 0 else rows[-limit:]
+    return rows[:limit] if "startTime" in params else rows[-limit:]
 
 
 def income(x: Simulation, params: Params) -> list[dict[str, Any]]:

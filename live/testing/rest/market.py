@@ -66,16 +66,9 @@ def mark_klines(x: Simulation, params: Params) -> list[list[Any]]:
     return _candles(x, params, MARK)
 
 
-def _known_funding(x: Simulation) -> Any:
-    """Rows of the market's settlements up to now."""
-    return np.flatnonzero(x.market.funding_time_ms <= x.matching.bar_open_ms())
-
-
 def premium_row(x: Simulation, c: Contract) -> dict[str, Any]:
     """Mark, index (the last price stands in) and the last funding rate of one contract."""
-    known = _known_funding(x)
-    mine = known[x.market.funding_symbol[known] == c.index]
-    rate = float(x.market.funding_rate[mine[-1]]) if len(mine) else 0.0
+    rate = x.matching.last_rate(c.index)
     now = x.matching.bar_open_ms()
     mark, last = (booked(float(v[c.index])) for v in (x.matching.mark, x.matching.last))
     return {
@@ -91,8 +84,7 @@ def premium_row(x: Simulation, c: Contract) -> dict[str, Any]:
 
 
 def premium_index(x: Simulation, params: Params) -> Any:
-    rows = [premium_row(x, c) for c in x.chosen(params) if x.status(c) == "TRADING"]
-    return rows[0] if params.get("symbol") and rows else rows
+    return _rows(x, params, lambda c: premium_row(x, c))
 
 
 def funding_rate(x: Simulation, params: Params) -> list[dict[str, Any]]:
@@ -100,9 +92,11 @@ def funding_rate(x: Simulation, params: Params) -> list[dict[str, Any]]:
     start, end = whole(params, "startTime", -1), whole(params, "endTime", FAR_MS)
     limit = min(whole(params, "limit", FUNDING_LIMIT), FUNDING_MAX)
     rows = []
-    for k in _known_funding(x):
-        time_ms, i = int(x.market.funding_time_ms[k]), int(x.market.funding_symbol[k])
-        if i in chosen and start <= time_ms <= end:
+    times = x.market.funding_time_ms
+    first, stop = np.searchsorted(times, [start, min(end, x.matching.bar_open_ms()) + 1])
+    for k in range(int(first), int(stop)):
+        time_ms, i = int(times[k]), int(x.market.funding_symbol[k])
+        if i in chosen:
             mark = x.candles.one(i, time_ms, x.matching.bars.bar_ms, MARK)
             rows.append(
                 {
@@ -132,11 +126,12 @@ def depth(x: Simulation, params: Params) -> dict[str, Any]:
     limit = whole(params, "limit", DEFAULT_LIMIT)
     if limit not in DEPTH_LIMITS:
         raise ApiError(e.BAD_DATA, "limit")
-    return snapshot(x, x.contract(params), limit)
+    needed(params, "symbol")
+    return snapshot(x, x.priced(params)[0], limit)
 
 
 def _rows(x: Simulation, params: Params, row: Any) -> Any:
-    rows = [row(c) for c in x.chosen(params)]
+    rows = [row(c) for c in x.priced(params)]
     return rows[0] if params.get("symbol") else rows
 
 

@@ -5,15 +5,17 @@ from typing import Any
 from live.testing import errors as e
 from live.testing.contracts import Contract
 from live.testing.errors import ApiError
-from live.testing.filters import Params, whole
+from live.testing.filters import Params, whole, window
 from live.testing.order_rows import order_row
-from live.testing.orders import CANCELED, Order
+from live.testing.orders import CANCELED, Order, forgotten
 from live.testing.simulation import Simulation
 from live.testing.trading import amend, cancel, found, place
+from qt_core.io.timeframes import DAY_MS
 
 CANCELLED_ALL: dict[str, Any] = {"code": 200, "msg": "The operation of cancel all open order is done."}
 ALL_LIMIT, ALL_MAX = 500, 1000
 FAR_MS = 1 << 62
+WEEK_MS = 7 * DAY_MS
 
 
 def contract_of(x: Simulation, o: Order) -> Contract:
@@ -53,17 +55,18 @@ def open_orders(x: Simulation, params: Params) -> list[dict[str, Any]]:
 
 
 def all_orders(x: Simulation, params: Params) -> list[dict[str, Any]]:
-    """Every order of a symbol by time, or (``orderId``) from that number on."""
+    """Every order of a symbol by time, at most a week, or (``orderId``) from that number on."""
     c = x.contract(params)
     limit = min(whole(params, "limit", ALL_LIMIT), ALL_MAX)
-    start, end = whole(params, "startTime", -1), whole(params, "endTime", FAR_MS)
     first = whole(params, "orderId", 0)
+    start, end = (0, FAR_MS) if first else window(params, x.now_ms(), WEEK_MS)
+    now = x.now_ms()
     rows = [
         order_row(o, c, asked=True)
         for o in x.orders.orders.values()
-        if o.symbol == c.name and o.id >= first and start <= o.created_ms <= end
+        if o.symbol == c.name and o.id >= first and start <= o.created_ms <= end and not forgotten(o, now)
     ]
-    return rows[:limit] if first or start >= 0 else rows[-limit:]
+    return rows[:limit] if first or "startTime" in params else rows[-limit:]
 
 
 def delete_all(x: Simulation, params: Params) -> dict[str, Any]:

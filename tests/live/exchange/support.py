@@ -50,6 +50,7 @@ async def running(market: Market, isolated: bool = True, **settings: Any) -> Any
                 exchange.sim.account.margin_type[name] = "ISOLATED"
                 exchange.sim.account.leverage[name] = 10
         yield exchange, client
+        assert exchange.server.defects == []
     finally:
         await client.close()
         await exchange.stop()

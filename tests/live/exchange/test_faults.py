@@ -46,7 +46,12 @@ def test_refused_without_execution(kind: str, values: dict[str, Any], error: typ
 
 @pytest.mark.parametrize(
     ("kind", "error"),
-    [(f.HANG, ccxt.RequestTimeout), (f.CUT, ccxt.NetworkError), (f.UNKNOWN, ccxt.ExchangeError)],
+    [
+        (f.HANG, ccxt.RequestTimeout),
+        (f.TIMEOUT, ccxt.RequestTimeout),
+        (f.CUT, ccxt.NetworkError),
+        (f.UNKNOWN, ccxt.ExchangeError),
+    ],
 )
 def test_executed_but_not_answered(kind: str, error: type[Exception]) -> None:
     async def scene() -> None:
