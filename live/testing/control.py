@@ -26,6 +26,7 @@ COMMANDS = (
     "step",
     "close_bar",
     "advance",
+    "heard",
     "run",
     "pause",
 )

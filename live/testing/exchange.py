@@ -119,6 +119,16 @@ class Exchange:
         await self.close_bar()
         await _settled(settle)
 
+    async def heard(self) -> bool:
+        """Wait until every client has read what was pushed and no request is being answered; False: one is silent.
+
+        A driver in lockstep awaits it before it asks whether its client has come to rest.
+        """
+        silent = await self.sockets.heard()
+        while self.server.in_flight:
+            await asyncio.sleep(0)
+        return silent == 0
+
     async def _publish(self) -> None:
         for stream in self.sockets.wanted():
             for frame in self.streams.frames(stream):

@@ -116,7 +116,9 @@ class Server:
         if kind in HIDDEN:
             status, text = HIDDEN[kind].status, json.dumps(ApiError(HIDDEN[kind]).body)
         if kind == f.HANG:
+            self.in_flight -= 1  # nobody waits for this one
             await self.stopping.wait()
+            self.in_flight += 1
         if kind in (f.CUT, f.HANG):
             if request.transport is not None:
                 request.transport.close()

@@ -1,5 +1,7 @@
 """WebSocket connections: who listens to what, and sending it to them, with the faults of the user stream on the way."""
 
+import asyncio
+import itertools
 import json
 from typing import Any
 
@@ -11,6 +13,7 @@ from live.testing.simulation import Simulation
 
 CATEGORIES = ("market", "public", "private")
 PUBLIC_CHANNELS = ("depth", "bookTicker", "trade")  # served under /public, everything else under /market
+PATIENCE_S = 5.0  # for the answer to a ping; who takes longer is taken for dead
 BAD_REQUEST = {"code": 2, "msg": "Invalid request: unknown method"}
 
 
@@ -20,6 +23,13 @@ class Connection:
     def __init__(self, category: str, socket: web.WebSocketResponse, key: str) -> None:
         self.category, self.socket, self.key = category, socket, key
         self.streams: dict[str, None] = {}  # in the order of subscription
+        self.pings: dict[bytes, asyncio.Future[None]] = {}
+
+    def answered(self, number: bytes) -> None:
+        """A pong has come."""
+        future = self.pings.pop(number, None)
+        if future is not None and not future.done():
+            future.set_result(None)
 
 
 def category_of(stream: str) -> str:
@@ -35,6 +45,7 @@ class Sockets:
         self.x = x
         self.open: list[Connection] = []
         self.held: str | None = None  # a user event that waits for its successor (a fault)
+        self._numbers = itertools.count(1)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One connection, from handshake to close."""
@@ -42,7 +53,7 @@ class Sockets:
         key = request.query.get("listenKey", request.match_info.get("name", ""))
         if category not in CATEGORIES or (category == "private" and not valid(self.x, key)):
             raise web.HTTPUnauthorized(text="unknown path or listen key")
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(autoping=False)  # pongs are listened for, see heard
         await socket.prepare(request)
         connection = Connection(category, socket, key)
         self.open.append(connection)
@@ -50,8 +61,14 @@ class Sockets:
             async for message in socket:
                 if message.type == WSMsgType.TEXT:
                     await socket.send_json(self._answer(connection, message.data))
+                elif message.type == WSMsgType.PING:
+                    await socket.pong(message.data)
+                elif message.type == WSMsgType.PONG:
+                    connection.answered(bytes(message.data))
         finally:
             self.open.remove(connection)
+            for number in list(connection.pings):
+                connection.answered(number)
         return socket
 
     def _answer(self, connection: Connection, text: str) -> dict[str, Any]:
@@ -118,6 +135,21 @@ class Sockets:
                 await c.socket.send_str(text)
             except ConnectionError:  # gone without a goodbye
                 await c.socket.close()
+
+    async def heard(self) -> int:
+        """Wait until every connection has read what was sent to it: it answers a ping behind it. How many did not."""
+        asked = {}
+        for c in list(self.open):
+            number = str(next(self._numbers)).encode()
+            asked[number] = c.pings[number] = asyncio.get_running_loop().create_future()
+            try:
+                await c.socket.ping(number)
+            except ConnectionError:
+                c.answered(number)
+        if not asked:
+            return 0
+        _, silent = await asyncio.wait(asked.values(), timeout=PATIENCE_S)
+        return len(silent)
 
     async def close(self, category: str = "") -> int:
         """Cut connections (of a category, or all); how many there were."""

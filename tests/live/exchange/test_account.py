@@ -66,7 +66,7 @@ def test_finer_bars_are_matched_and_told() -> None:
 
 
 def test_a_contract_that_lists_later() -> None:
-    late = {SYMBOL: [QUIET] * 6, "BBBUSDT": [GONE, GONE, GONE, QUIET, QUIET, QUIET]}
+    late: dict[str, list[tuple[float, ...]]] = {SYMBOL: [QUIET] * 6, "BBBUSDT": [GONE, GONE, GONE, QUIET, QUIET, QUIET]}
 
     async def scene() -> None:
         async with running(quiet_market(extra=late)) as (exchange, client):

@@ -5,7 +5,7 @@ from typing import Any
 
 from qt_core.io.simulate import simulate_market
 from tests.engine.tables import QUIET
-from tests.live.exchange.support import PAIR, SYMBOL, play, quiet_market, running, until
+from tests.live.exchange.support import PAIR, SYMBOL, UserStream, play, quiet_market, running, until
 
 HOUR_MS = 3_600_000
 
@@ -119,6 +119,29 @@ def test_ccxt_watches_its_orders_and_positions() -> None:
             await exchange.advance()
             assert [(o["status"], o["filled"]) for o in await orders] == [("closed", 1.0)]
             assert [(p["side"], p["contracts"]) for p in await positions] == [("long", 1.0)]
+
+    play(scene)
+
+
+def test_what_is_pushed_has_been_read_when_heard_returns() -> None:
+    async def scene() -> None:
+        async with running(quiet_market(n_bars=40)) as (exchange, client), UserStream(exchange, client) as stream:
+            seen: list[int] = []
+
+            async def settle() -> None:
+                assert await exchange.heard()
+                seen.append(len(stream.events))
+
+            watching = asyncio.create_task(client.watch_ohlcv_for_symbols([[PAIR, "1h"]]))
+            await until(exchange.sockets.wanted)
+            for k in range(20):
+                await client.create_order(PAIR, "market", "buy" if k % 2 else "sell", 1.0)
+                await exchange.advance(settle)
+            await watching
+            assert len(seen) == 40  # each bar a fill and its close
+            assert len(stream.of("ACCOUNT_UPDATE")) == 20
+            assert [n for k, n in enumerate(seen) if k % 2 == 0] == [3 * (k + 1) for k in range(20)]
+            assert client.ohlcvs[PAIR]["1h"][-1][0] == int(exchange.sim.market.time[20])
 
     play(scene)
 
