@@ -19,6 +19,7 @@ from live.runner import Runner
 from live.session import Session
 from live.settings import LiveSettings, live_settings, session_name
 from qt_core.config import Config
+from qt_core.errors import ConfigError
 from qt_core.features.context import chain_context
 from qt_core.io.inputs import load_config_market, load_config_tables, rule_params
 from qt_core.io.signals import signal_source
@@ -70,6 +71,20 @@ def hold(folder: Path) -> "IO[str]":
     return handle
 
 
+def check_safe(config: Config) -> None:
+    """Outside a backtest the modules that keep the account safe must bind.
+
+    Raises
+    ------
+    ConfigError
+        Naming the module that does not.
+    """
+    for name in config.unsafe:
+        raise ConfigError(f"{config.source}: {name}.mode: does not bind; expected enforced in a session (SPEC: 17, 24, ESS)")
+    if config.faults:
+        raise ConfigError(f"{config.source}: faults: a script of faults is for backtests; expected none in a session")
+
+
 def replay_speaker(config: Config, market: Market) -> Speaker:
     """Who speaks in a replay: the rules bar by bar, or the rows of the configuration's tape."""
     source = str(config.signals.get("source", "rules"))
@@ -89,9 +104,13 @@ def open_journal(folder: Path, setup: Setup, speaker: str, kind: str) -> tuple[J
 
 
 def start_paper_replay(
-    config: Config, root: "str | Path | None" = None, bars_per_s: float = 0.0, market: "Market | None" = None
+    config: Config,
+    root: "str | Path | None" = None,
+    bars_per_s: float = 0.0,
+    market: "Market | None" = None,
+    unsafe: bool = False,
 ) -> Started:
-    """A paper session on the candles of the configuration's ``data:`` section.
+    """A paper session on the candles of the configuration's ``data:`` section (``unsafe``: for comparisons with backtests).
 
     Raises
     ------
@@ -99,6 +118,8 @@ def start_paper_replay(
         One line each: what, where, what was expected.
     """
     settings: LiveSettings = live_settings(config)
+    if not unsafe:
+        check_safe(config)
     market = load_config_market(config) if market is None else market
     folder = session_folder(config, root)
     lock = hold(folder)

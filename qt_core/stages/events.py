@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from qt_core._jit import inner, natural
+from qt_core._jit import inner, natural, rare, stay_apart
 from qt_core.codes import (
     ENTRY_CLOSED,
     EV_FUNDING,
     M_AMPLIFICATION,
     M_VENUE,
     MARKET,
+    NORMAL_EXIT,
     OP_CANCEL,
     RUNG_FILLED,
     SCALED_IN,
@@ -27,9 +28,27 @@ from qt_core.stages.trades import exit_reason, write_trade
 DUST = 1e-9  # of the quantity entered: what is left below it is flat
 
 
+@rare
+def _adopt(p: Any, s: Any, e: Any) -> None:
+    """A position that no order of ours opened (a person's, at an exchange): the profile's anchors protect it, the leverage is
+    what its margin says, and it teaches nothing.
+    """
+    stay_apart()
+    s.pending_sl_fraction = p.tpsl.sl_anchor
+    s.pending_tp_fraction = p.tpsl.tp_anchor
+    s.pending_leverage = e.qty * e.price / e.margin_usd if e.margin_usd > 0.0 else 1.0
+    s.confidence = 0.0
+    s.exit_mode = NORMAL_EXIT
+    s.explored = 0
+    s.sizer_state = -1
+    s.strategy = -1
+
+
 @inner
-def _open_position(state: Any, s: Any, e: Any) -> None:
+def _open_position(p: Any, state: Any, s: Any, e: Any) -> None:
     """First fill: copy the decision's plan into the position and list it."""
+    if e.seq == 0:
+        _adopt(p, s, e)
     fund = state.fund[0]
     fund.trade_seq += 1
     s.trade_id = fund.trade_seq
@@ -203,7 +222,7 @@ def on_fill(p: Any, state: Any, e: Any, out: Any) -> None:
     fund.wallet_usd = e.wallet_usd
     margin_before = s.margin_usd
     if s.qty == 0.0:
-        _open_position(state, s, e)
+        _open_position(p, state, s, e)
     slippage = e.side * (e.price - e.reference_price) * e.qty
     row = log_event(out, e.time_ms, e.symbol, e.kind, e.tag, e.reason, e.seq, s.trade_id, e.side * e.qty, e.price)
     if row >= 0:
