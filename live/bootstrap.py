@@ -80,7 +80,9 @@ def check_safe(config: Config) -> None:
         Naming the module that does not.
     """
     for name in config.unsafe:
-        raise ConfigError(f"{config.source}: {name}.mode: does not bind; expected enforced in a session (SPEC: 17, 24, ESS)")
+        raise ConfigError(
+            f"{config.source}: {name}.mode: does not bind; expected enforced in a session (SPEC: 17, 24, ESS)"
+        )
     if config.faults:
         raise ConfigError(f"{config.source}: faults: a script of faults is for backtests; expected none in a session")
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from live.errors import LiveError
+from live.inputs import AgentSpeaker
 from qt_core.agents.base import Agent
 from qt_core.agents.inference import Inference
 from qt_core.agents.registry import load_agent
@@ -11,8 +13,6 @@ from qt_core.errors import ConfigError
 from qt_core.features.params import default_params
 from qt_core.io.files import read_json
 from qt_core.market import utc_text
-from live.errors import LiveError
-from live.inputs import AgentSpeaker
 
 MODEL, REPORT = "model", "report.json"
 SLOTS = ("xgb", "lgbm", "nhits", "patchtst")
@@ -65,5 +65,3 @@ def _agent(folder: Path) -> "Agent | None":
 def _id(folder: Path) -> str:
     report: dict[str, Any] = read_json(folder / REPORT)
     return f"{report.get('model_id', folder.name)} (trained until {utc_text(int(report.get('cutoff_ms', 0)))})"
-
-

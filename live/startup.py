@@ -1,0 +1,126 @@
+"""From recovered to trading on an exchange: what was missed is told, what was not sent is asked for, what differs is mended."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from live.adapters.store_sqlite import PLANNED
+from live.errors import LiveError
+from live.journal import Journal, intent_of
+from live.ports import AccountView, Broker, Intent
+from live.reconcile import Findings, findings, lines, mending, open_seqs
+from live.runner import Runner
+from qt_core.codes import CMD_EXIT, OP_AMEND, OP_NEW
+from qt_core.state import set_equity
+
+log = logging.getLogger("qt.live")
+
+OVERLAP_MS = 60_000  # asked again before the newest entry: the exchange's clock and ours, frames on their way
+NEVER_SENT_AFTER_MS = 60_000  # an entry decided longer ago is not sent any more: its price is another one
+
+
+def open_intents(journal: Journal, seqs: "set[int]") -> tuple[Intent, ...]:
+    """Placed and amended orders that State still knows, oldest first."""
+    rows = (intent_of(row[5]) for row in journal.store.orders())
+    return tuple(i for i in rows if i.seq in seqs and i.op in (OP_NEW, OP_AMEND))
+
+
+def planned_intents(journal: Journal) -> list[Intent]:
+    """Intents that were journalled and are not known to be sent."""
+    return [intent_of(row[5]) for row in journal.store.orders(PLANNED)]
+
+
+async def begin(runner: Runner, fresh: bool) -> None:
+    """Open the broker and bring session and exchange together; must be done before the runner runs.
+
+    Raises
+    ------
+    LiveError
+        If the account cannot be traded, or holds what is not this session's and the policy is to refuse.
+    """
+    view = await runner.broker.open()
+    if fresh:
+        _begin_books(runner, view)
+    else:
+        await _catch_up(runner)
+    await reconcile(runner, runner.broker, fresh)
+
+
+def _begin_books(runner: Runner, view: AccountView) -> None:
+    """A new session begins with the account's own wallet."""
+    set_equity(runner.session.chain.state, view.wallet_usd)
+    runner.journal.snapshot(0, runner.session.parts())
+    runner.journal.commit()
+
+
+async def _catch_up(runner: Runner) -> None:
+    chain, journal = runner.session.chain, runner.journal
+    last = journal.store.last_entry()
+    since_ms = (0 if last is None else last.time_ms) - OVERLAP_MS
+    planned = planned_intents(journal)
+    for event in await runner.broker.missed(since_ms, sorted(open_seqs(chain))):
+        await runner.take(event)
+    now_ms = runner.clock.now_ms()
+    send = [in_time(i, now_ms) for i in planned]
+    if send:
+        await runner.broker.submit(send, ask_first=True)
+        journal.sent(planned)
+        journal.note(now_ms, "recovery", f"{len(send)} orders were not known to be sent; each was asked for first")
+        journal.commit()
+
+
+def in_time(intent: Intent, now_ms: int) -> Intent:
+    """An entry that has grown old on the way keeps its id but may not be placed any more, only found."""
+    opens = intent.op == OP_NEW and not intent.reduce_only
+    if opens and now_ms - intent.time_ms > NEVER_SENT_AFTER_MS:
+        return intent._replace(expire_ms=min(intent.expire_ms, now_ms))
+    return intent
+
+
+async def reconcile(runner: Runner, broker: Broker, fresh: bool) -> Findings:
+    """Compare with the exchange and mend; returns what was found.
+
+    Raises
+    ------
+    LiveError
+        If something is not this session's and ``live.foreign`` is to refuse.
+    """
+    session, symbols = runner.session, runner.session.setup.symbols
+    view = await broker.account()
+    planned = frozenset(i.seq for i in planned_intents(runner.journal))
+    found = findings(session.chain, view, planned)
+    if found.clean:
+        return found
+    told = lines(found, symbols)
+    foreign = [g for g in found.gaps if g.ours == 0.0] if fresh else []
+    policy = runner.settings.foreign
+    if policy == "refuse" and (foreign or (fresh and found.foreign)):
+        raise LiveError(
+            f"{broker.label}: the account holds what is not this session's: {'; '.join(told[:5])}; close it, or set "
+            "live.foreign to adopt or close"
+        )
+    for line in told:
+        log.warning("reconciled: %s", line)
+        runner.journal.note(view.time_ms, "reconciled", line)
+    for event in mending(session.chain, found, view):
+        await runner.take(event)
+    if policy == "close":
+        await _close(runner, [g.symbol for g in found.gaps if g.ours == 0.0 and g.theirs != 0.0], view)
+        await _cancel(broker, found.foreign)
+    return found
+
+
+async def _close(runner: Runner, symbols: Sequence[int], view: AccountView) -> None:
+    """Adopted positions leave at once, by the chain's own exit."""
+    for symbol in symbols:
+        intents = runner.session.command(view.time_ms, CMD_EXIT, {"symbol": symbol}, f"foreign:{symbol}:{view.time_ms}")
+        runner.journal.commit()
+        await runner.broker.submit(intents)
+        runner.journal.sent(intents)
+
+
+async def _cancel(broker: Any, orders: Sequence[Any]) -> None:
+    """Orders that are not ours, where the broker can take them away."""
+    cancel = getattr(broker, "cancel_foreign", None)
+    if cancel is not None and orders:
+        await cancel(orders)
