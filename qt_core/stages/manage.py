@@ -49,7 +49,7 @@ def r_multiple(s: Any, mark: float) -> float:
 @inner
 def _best(s: Any, bars: Any, f: int, i: int) -> float:
     """Most favourable price known since entry; of the bar a limit filled inside, only its close."""
-    inside = s.inside_ms == bars.time[f]
+    inside = s.inside_ms >= bars.time[f]  # an exchange stamps the fill itself, the engine the bar it fell into
     if s.side > 0:
         return float(max(s.best_price, bars.px[f, i, PX_CLOSE] if inside else bars.px[f, i, PX_HIGH]))
     return float(min(s.best_price, bars.px[f, i, PX_CLOSE] if inside else bars.px[f, i, PX_LOW]))
