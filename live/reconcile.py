@@ -1,4 +1,4 @@
-"""What the exchange holds against what State believes, after everything missed has been told: findings, and what mends them."""
+"""What the exchange holds against what State believes, after all that was missed is told: findings, and what mends them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

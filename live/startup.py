@@ -1,4 +1,4 @@
-"""From recovered to trading on an exchange: what was missed is told, what was not sent is asked for, what differs is mended."""
+"""From recovered to trading on an exchange: what was missed is told, what was not sent asked for, what differs mended."""
 
 import logging
 from collections.abc import Sequence

@@ -30,7 +30,7 @@ DUST = 1e-9  # of the quantity entered: what is left below it is flat
 
 @rare
 def _adopt(p: Any, s: Any, e: Any) -> None:
-    """A position that no order of ours opened (a person's, at an exchange): the profile's anchors protect it, the leverage is
+    """A position that no order of ours opened (a person's, on an exchange): the profile's anchors protect it, leverage is
     what its margin says, and it teaches nothing.
     """
     stay_apart()
