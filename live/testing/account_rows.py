@@ -193,7 +193,7 @@ def trade_rows(a: Account, symbol: str) -> list[dict[str, Any]]:
 
 def account_event(a: Account, why: str, touched: list[Contract], change: float, time_ms: int) -> dict[str, Any]:
     """An ACCOUNT_UPDATE: the wallet, and the positions that were touched. ``change``: USD beside profit and commission."""
-    kind = margin_name(a.engine_margin_type)
+    isolated = a.engine_margin_type != CROSSED
     rows = []
     for c in touched:
         p = a.position(c)
@@ -205,8 +205,8 @@ def account_event(a: Account, why: str, touched: list[Contract], change: float, 
                 "bep": plain(p.entry),
                 "cr": booked(a.realised[c.name]),
                 "up": money(p.unrealised),
-                "mt": kind,
-                "iw": booked(p.margin if kind == "isolated" else 0.0),
+                "mt": margin_name(a.margin_type[c.name]),
+                "iw": booked(p.margin if isolated else 0.0),
                 "ps": "BOTH",
             }
         )

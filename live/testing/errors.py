@@ -76,6 +76,7 @@ USE_ALGO = Refusal(
 )
 QTY_WITH_CLOSE = Refusal(-4137, "Quantity must be zero with closePosition equals true.")
 SYMBOL_CLOSED = Refusal(-4141, "Symbol is closed.")
+LEVERAGE_DOWN = Refusal(-4161, "Leverage reduction is not supported in Isolated Margin Mode with open positions.")
 MIN_NOTIONAL = Refusal(-4164, "Order's notional must be no smaller than {} (unless you choose reduce only).")
 BAD_WINDOW = Refusal(-4165, "Invalid time interval")
 NO_PATH = Refusal(-5000, "Path {}, Method {} is invalid", NOT_FOUND)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from live.testing.account import ISOLATED
 from live.testing.account_rows import account_event
 from live.testing.contracts import Contract
 from live.testing.order_rows import algo_event, order_event
@@ -56,7 +57,8 @@ def tell(x: Simulation, e: Any) -> None:
 def _funding(x: Simulation, c: Contract, e: Any) -> None:
     time_ms, usd = int(e["time_ms"]), float(e["funding_usd"])
     x.account.add_income(c.name, "FUNDING_FEE", usd, time_ms)
-    x.tell(account_event(x.account, "FUNDING_FEE", [c], usd, time_ms))
+    touched = [c] if x.account.engine_margin_type == ISOLATED else []  # of a crossed position the wallet alone is told
+    x.tell(account_event(x.account, "FUNDING_FEE", touched, usd, time_ms))
 
 
 def _fill(x: Simulation, c: Contract, e: Any) -> None:

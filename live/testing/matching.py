@@ -42,8 +42,10 @@ class Matching:
         self.mark = np.full(market.n_symbols, np.nan)
         self._rates = np.zeros(market.n_symbols)
         self._rates_known = 0  # rows of the market's settlements that have happened
-        for f in range(max(first_bar, 0)):
+        for f in range(first_bar):
             self._remember(f, PX_CLOSE, PX_MARK_CLOSE)
+        if first_bar == 0:
+            self._remember(0, PX_OPEN, PX_MARK_OPEN)  # the clock stands at the first open
 
     @property
     def venue_params(self) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 from live.testing import errors as e
 from live.testing.account import CROSSED, ISOLATED
-from live.testing.account_rows import account_row, balance_rows, leverage_event, risk_row, trade_rows
+from live.testing.account_rows import account_event, account_row, balance_rows, leverage_event, risk_row, trade_rows
 from live.testing.errors import ApiError
 from live.testing.filters import Params, needed, whole, window
 from live.testing.simulation import Simulation
@@ -114,6 +114,7 @@ def set_margin_type(x: Simulation, params: Params) -> dict[str, Any]:
     if x.account.position(c).qty:
         raise ApiError(e.MARGIN_POSITION)
     x.account.margin_type[c.name] = kind
+    x.tell(account_event(x.account, "MARGIN_TYPE_CHANGE", [c], 0.0, x.now_ms()))
     return DONE
 
 
@@ -123,6 +124,9 @@ def set_leverage(x: Simulation, params: Params) -> dict[str, Any]:
     held = abs(x.account.position(c).notional)
     if not 1 <= leverage <= min(MAX_LEVERAGE, c.max_leverage(held)):
         raise ApiError(e.BAD_LEVERAGE, leverage)
+    isolated = x.account.margin_type[c.name] == ISOLATED
+    if held and isolated and leverage < x.account.leverage[c.name]:
+        raise ApiError(e.LEVERAGE_DOWN)
     x.account.leverage[c.name] = leverage
     x.tell(leverage_event(c.name, leverage, x.now_ms()))
     return {"leverage": leverage, "maxNotionalValue": plain(c.max_notional(leverage)), "symbol": c.name}

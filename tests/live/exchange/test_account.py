@@ -110,6 +110,43 @@ def test_histories_are_windows_and_end() -> None:
     play(scene)
 
 
+def test_leverage_and_margin_type_with_a_position() -> None:
+    async def scene() -> None:
+        async with (
+            running(quiet_market(), isolated=False) as (exchange, client),
+            UserStream(exchange, client) as stream,
+        ):
+            await client.set_margin_mode("isolated", PAIR)
+            change = (await stream.wait("ACCOUNT_UPDATE"))[0]["a"]
+            assert (change["m"], change["P"][0]["mt"]) == ("MARGIN_TYPE_CHANGE", "isolated")
+            await client.set_leverage(10, PAIR)
+            await client.create_order(PAIR, "market", "buy", 1.0)
+            await exchange.advance()
+            with pytest.raises(ccxt.BaseError, match="-4161"):
+                await client.set_leverage(5, PAIR)
+            with pytest.raises(ccxt.BaseError, match="-4048"):
+                await client.set_margin_mode("cross", PAIR)
+            await client.set_leverage(20, PAIR)
+            assert (await client.fetch_positions([PAIR]))[0]["collateral"] == 10.0  # the margin it was opened with
+
+    play(scene)
+
+
+def test_a_market_from_its_first_bar() -> None:
+    async def scene() -> None:
+        async with running(quiet_market(), first_bar=0) as (exchange, client):
+            assert client.market(PAIR)["active"] is True
+            assert await client.fetch_ohlcv(PAIR, "1h") == []
+            with pytest.raises(ccxt.BaseError, match="-1008"):
+                await client.create_order(PAIR, "market", "buy", 1.0)
+            await exchange.advance()
+            await client.create_order(PAIR, "market", "buy", 1.0)
+            await exchange.advance()
+            assert (await client.fetch_my_trades(PAIR))[0]["timestamp"] == int(exchange.sim.market.time[1])
+
+    play(scene)
+
+
 def test_a_cancel_inside_a_bar() -> None:
     rows = [QUIET, QUIET, QUIET, QUIET]
 

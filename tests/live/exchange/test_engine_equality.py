@@ -9,6 +9,7 @@ from live.testing.matching import Matching
 from live.testing.settings import Settings
 from qt_core.codes import (
     EV_FILL,
+    EV_FUNDING,
     IOC,
     LIMIT,
     MARKET,
@@ -22,7 +23,7 @@ from qt_core.codes import (
 from qt_core.io.simulate import simulate_market
 from qt_core.numerics import floor_step
 from qt_core.state import raw_bytes
-from tests.live.exchange.support import play, running
+from tests.live.exchange.support import UserStream, play, running
 
 N_SYMBOLS, N_BARS, FIRST = 3, 60, 20
 KINDS = (MARKET, LIMIT, IOC, POST_ONLY, STOP, TAKE_PROFIT, TRAILING)
@@ -149,5 +150,36 @@ def test_rest_and_direct_requests_leave_the_same_venue(seed: int) -> None:
                 assert raw_bytes(ours.snapshot()) == raw_bytes(plain.snapshot())
             assert {(EV_FILL, 0), (EV_FILL, 1)} <= kinds
             assert len(exchange.sim.account.trades) > 30
+
+    play(scene)
+
+
+def test_the_wire_carries_what_the_engine_said() -> None:
+    """Fills over the user stream: quantity, price, fee, profit, wallet, margin and time are the engine's, bit by bit."""
+    market = simulate_market(N_SYMBOLS, 80, seed=11)
+
+    async def scene() -> None:
+        async with running(market, **SETTINGS) as (exchange, client), UserStream(exchange, client) as stream:
+            draws = Draws(11)
+            while exchange.has_next:
+                row = draws.ask(exchange.sim.matching)
+                if room(exchange.sim.matching, row):
+                    await send(exchange, client, row)
+                else:
+                    draws.seq -= 1
+                    draws.resting.pop()
+                await exchange.advance(exchange.heard)
+            fills = [e for e in exchange.sim.engine_events if e["kind"] == EV_FILL]
+            orders = [e["o"] for e in stream.of("ORDER_TRADE_UPDATE") if e["o"]["x"] == "TRADE"]
+            accounts = [e["a"] for e in stream.of("ACCOUNT_UPDATE") if e["a"]["m"] == "ORDER"]
+            assert len(fills) == len(orders) == len(accounts) > 20
+            for e, o, a in zip(fills, orders, accounts, strict=True):
+                told = [float(o[k]) for k in ("l", "L", "n", "rp")] + [float(a["B"][0]["wb"]), float(a["P"][0]["iw"])]
+                said = [float(e[k]) for k in ("qty", "price", "fee_usd", "realised_usd", "wallet_usd", "margin_usd")]
+                assert told == said
+                assert (o["T"], o["m"], o["X"] == "FILLED") == (int(e["time_ms"]), bool(e["maker"]), bool(e["done"]))
+            funding = [e for e in exchange.sim.engine_events if e["kind"] == EV_FUNDING]
+            paid = [float(e["a"]["B"][0]["bc"]) for e in stream.of("ACCOUNT_UPDATE") if e["a"]["m"] == "FUNDING_FEE"]
+            assert paid == [float(e["funding_usd"]) for e in funding]
 
     play(scene)

@@ -78,7 +78,7 @@ ENDPOINTS = [  # recorded file, method, path, parameters; in this order
     ("Account/GetMultiAssetsMode", "GET", "/fapi/v1/multiAssetsMargin", {}),
     ("Account/GetPositionInformation", "GET", "/fapi/v2/positionRisk", LOOKED_AT),
     ("Account/GetUserCommissionRate", "GET", "/fapi/v1/commissionRate", LOOKED_AT),
-    ("Account/ChangeInitialLeverage", "POST", "/fapi/v1/leverage", {**LOOKED_AT, "leverage": "9"}),
+    ("Account/ChangeInitialLeverage", "POST", "/fapi/v1/leverage", {**LOOKED_AT, "leverage": "11"}),
     ("Account/StartUserStream", "POST", "/fapi/v1/listenKey", {}),
     ("Account/StopUserStream", "DELETE", "/fapi/v1/listenKey", {}),
     ("Trading/GetPositions", "GET", "/fapi/v3/positionRisk", LOOKED_AT),
@@ -179,7 +179,7 @@ def test_user_events_have_the_recorded_shape(shared_data: Path) -> None:
     async def scene() -> None:
         async with running(quiet_market()) as (exchange, client), UserStream(exchange, client) as stream:
             await traded(exchange, client)
-            await client.set_leverage(9, PAIR)
+            await client.set_leverage(11, PAIR)
             order = (await stream.wait("ORDER_TRADE_UPDATE", 2))[1]
             _same(order, recorded.stream(shared_data, "OrderUpdate"), ORDER_DIFFERENCES)
             _same((await stream.wait("ACCOUNT_UPDATE"))[0], recorded.stream(shared_data, "AccountUpdate"))
