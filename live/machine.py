@@ -127,20 +127,20 @@ class LoopLag:
     def __init__(self, tick_s: float = TICK_S) -> None:
         self._tick_s = tick_s
         self._worst_s = 0.0
-        self._seen = time.monotonic()
+        self.seen = time.monotonic()  # when the loop last ticked; read by the watchdog's thread
 
     async def run(self) -> None:
         """Tick for ever."""
-        self._seen = time.monotonic()
+        self.seen = time.monotonic()
         while True:
             await asyncio.sleep(self._tick_s)
             now = time.monotonic()
-            self._worst_s = max(self._worst_s, now - self._seen - self._tick_s)
-            self._seen = now
+            self._worst_s = max(self._worst_s, now - self.seen - self._tick_s)
+            self.seen = now
 
     def take_ms(self) -> float:
         """The worst since the last look, ms; it grows while the task that ticks is dead."""
-        worst = max(self._worst_s, time.monotonic() - self._seen - self._tick_s)
+        worst = max(self._worst_s, time.monotonic() - self.seen - self._tick_s)
         self._worst_s = 0.0
         return worst * 1_000.0
 

@@ -4,6 +4,7 @@ The runner starts its tasks in ``supervisor``, hands over its checks and recover
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,12 +16,16 @@ from live.health import DEFAULTS as HEALTH
 from live.health_checks import loop_lag, tasks_alive
 from live.machine import LoopLag
 from live.ports import Alert, Alerts
-from live.repeats import CRITICAL, WARNING
-from live.tasks import Supervisor, TaskFault
-from live.topics import HEALING_STEP, HEALTH_CHANGED, HealingStep, HealthChanged
-from qt_core.codes import CMD_ERROR
+from live.repeats import CRITICAL, WARNING, Notice
+from live.tasks import FOREVER, Policy, Supervisor, TaskFault
+from live.topics import ALERT_RAISED, HEALING_STEP, HEALTH_CHANGED, AlertRaised, HealingStep, HealthChanged
+from live.watchdog import DEFAULTS as WATCH
+from live.watchdog import Watchdog, WatchSettings
+from qt_core.codes import CMD_ERROR, CMD_ESS_TRIP
 from qt_core.context.health import CHECK_NAMES, Params
 from qt_core.engine.script import Command
+
+LAG_TASK, HEALING_TASK, HEALTH_TASK = OWN_TASKS = ("loop lag", "healing", "health")
 
 
 class Outlets(NamedTuple):
@@ -74,22 +79,28 @@ class Vitals:
         Module 15's constants.
     out : Outlets
         Where commands, journal lines, alerts and news go.
-    health, healing : settings, optional
+    health, healing, watch : settings, optional
         Pace and limits.
     """
 
     def __init__(
-        self, params: Params, out: Outlets, health: HealthSettings = HEALTH, healing: HealingSettings = HEALING
+        self,
+        params: Params,
+        out: Outlets,
+        health: HealthSettings = HEALTH,
+        healing: HealingSettings = HEALING,
+        watch: WatchSettings = WATCH,
     ) -> None:
         self._params, self._out = params, out
         self._health, self._healing = health, healing
         self._lag = LoopLag()
+        self._watchdog = Watchdog(self._lag, out.alerts, watch)
         self.supervisor = Supervisor(self._on_fault)
         self.monitor: HealthMonitor | None = None
         self.healer: Healer | None = None
 
-    def start(self, checks: Sequence[Check], recoveries: Mapping[int, Recovery]) -> None:
-        """Begin to look after the session; loop lag and tasks are checked besides ``checks``."""
+    def start(self, checks: Sequence[Check], recoveries: Mapping[int, Recovery], policy: Policy = FOREVER) -> None:
+        """Begin to look after the session; loop lag and tasks are checked besides ``checks``; ``policy`` is of its own."""
         own = (
             Check("loop_lag", loop_lag(self._lag, self._health.max_loop_lag_ms)),
             Check("tasks", tasks_alive(self.supervisor.faults, self._out.bus.faults)),
@@ -99,9 +110,10 @@ class Vitals:
         self.healer = Healer(
             recoveries, self._out.tell, self._on_record, self._out.alerts, now_ms, self.monitor.poke, self._healing
         )
-        self.supervisor.start("loop lag", self._lag.run)
-        self.supervisor.start("healing", self.healer.run)
-        self.supervisor.start("health", self.monitor.run)
+        self._watchdog.start()
+        self.supervisor.start(LAG_TASK, self._lag.run, policy)
+        self.supervisor.start(HEALING_TASK, self.healer.run, policy)
+        self.supervisor.start(HEALTH_TASK, self.monitor.run, policy)
 
     def _on_report(self, report: HealthReport) -> None:
         if self.healer is not None:
@@ -131,6 +143,8 @@ class Vitals:
         end = "given up" if fault.gave_up else f"is started again ({fault.restarts} restarts so far)"
         text = f"{fault.name} {fault.what}; {end}"
         self._out.alerts.send(Alert(CRITICAL if fault.gave_up else WARNING, f"task:{fault.name}", "Task failed", text))
+        if fault.gave_up and fault.name in OWN_TASKS:  # nobody judges the system any more: nothing may open on that
+            self._out.tell(Command(self._out.now_ms(), CMD_ESS_TRIP))
         if self.monitor is not None:
             self.monitor.poke()
 
@@ -148,3 +162,17 @@ class Vitals:
 
     async def __aexit__(self, *_: object) -> None:
         await self.supervisor.stop()
+        self._watchdog.close()
+
+
+def news_of_alerts(bus: EventBus) -> Callable[[Notice], None]:
+    """For ``AlertManager(on_notice=...)``: alerts on the bus, from whatever thread. To be called on the bus's loop."""
+    loop = asyncio.get_running_loop()
+
+    def tell(n: Notice) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the session is over
+            loop.call_soon_threadsafe(
+                bus.publish, ALERT_RAISED, AlertRaised(n.time_ms, n.severity, n.key, n.title, n.seen)
+            )
+
+    return tell

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from live.event_bus import EventBus
 from live.healing import HealingSettings
 from live.health import HealthSettings
+from live.tasks import FOREVER
 from live.topics import HEALTH_CHANGED
 from live.vitals import Outlets, Vitals
+from live.watchdog import DEFAULTS as WATCH
 from qt_core.codes import (
     CMD_HEALTH,
 )
@@ -44,20 +46,20 @@ class Desk(SimpleNamespace):
         await eventually(lambda: name in self.stages(), f"stage {name}: {self.journal}")
 
 
-def session(body, checks, recover, params=P, health=QUICK):
+def session(body, checks, recover, params=P, health=QUICK, watch=WATCH, own=FOREVER):
     """Run ``body(desk)`` beside a monitor with ``checks``, healed by ``recover(desk)``: HEAL_* to recoveries."""
     desk = Desk(told=[], journal=[], heard=Heard(), news=[], seen=0)
 
     async def main():
         async with EventBus() as bus:
             out = Outlets(desk.told.append, desk.journal.append, desk.heard, bus, lambda: time.time_ns() // 1_000_000)
-            async with Vitals(params, out, health, PACE) as desk.vitals:
+            async with Vitals(params, out, health, PACE, watch) as desk.vitals:
 
                 async def hear(d):
                     desk.news.append((d.payload.before, d.payload.health, d.payload.worst))
 
                 bus.subscribe("page", hear, HEALTH_CHANGED)
-                desk.vitals.start(checks, recover(desk))
+                desk.vitals.start(checks, recover(desk), own)
                 await body(desk)
 
     run(main)

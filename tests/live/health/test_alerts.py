@@ -13,9 +13,13 @@ from live import logs
 from live.adapters.alerts import AppriseSink, FileSink, LogSink, default_sinks, read_urls
 from live.alerts import LOCAL, AlertManager, SinkSettings
 from live.errors import LiveError
+from live.event_bus import EventBus
 from live.ports import Alert
 from live.repeats import CRITICAL, INFO, WARNING, RepeatSettings
-from tests.live.health.helpers import soon
+from live.tasks import in_thread
+from live.topics import ALERT_RAISED
+from live.vitals import news_of_alerts
+from tests.live.health.helpers import run, soon
 
 
 @pytest.fixture(autouse=True)
@@ -236,3 +240,17 @@ def test_addresses_from_a_private_file_only(tmp_path):
         read_urls({}, tmp_path / "none")
     assert logs.scrub("https://localhost/abcdefgh12345?") == "https://localhost/***?"
     assert read_urls({}) == ()
+
+
+def test_alerts_reach_the_bus_from_any_thread():
+    async def main():
+        async with EventBus() as bus:
+            page = bus.listen("page", ALERT_RAISED)
+            manager = AlertManager([], on_notice=news_of_alerts(bus))
+            await in_thread(lambda: manager.send(warn("from a thread")), "sender")
+            assert (await anext(page)).payload.key == "from a thread"
+            manager.close()
+        return manager
+
+    manager = run(main)
+    assert manager.status()["errors"] == 0

@@ -16,6 +16,8 @@ import pytest
 from live import health_checks as probes
 from live import recoveries
 from live.health import Check
+from live.tasks import Policy
+from live.watchdog import WatchSettings
 from qt_core.codes import (
     CMD_ESS_TRIP,
     CMD_EXIT,
@@ -27,7 +29,7 @@ from qt_core.codes import (
     HEALTHY,
 )
 from tests.live.health.desk import QUICK, P, nothing, session
-from tests.live.health.helpers import child, end, eventually
+from tests.live.health.helpers import child, end, eventually, soon
 
 LOCKER = """
 import sqlite3, sys
@@ -209,3 +211,33 @@ def test_status_is_for_people(store):
         assert status["bus"]["page"]["alive"]
 
     session(body, [Check("database", probes.database(store, 20))], lambda desk: {})
+
+
+def test_loop_that_hangs_is_told_from_outside_it(caplog):
+    async def body(desk):
+        await desk.at(HEALTHY)
+        soon(lambda: "loop:hangs" in [a.key for a in desk.heard.alerts])  # holds up the loop
+        await desk.at(DEGRADED)
+
+    desk = session(
+        body,
+        [],
+        lambda desk: {HEAL_CLEAR_CACHE: recoveries.clear_caches()},
+        health=QUICK._replace(max_loop_lag_ms=100.0, fail_after=1),
+        watch=WatchSettings(limit_s=0.8, look_s=0.02),
+    )
+    [alert] = [a for a in desk.heard.alerts if a.key == "loop:hangs"]
+    assert "helpers.py" in alert.text  # where it hangs
+    assert "the event loop hangs" in caplog.text
+
+
+def test_monitor_that_cannot_run_stops_trading():
+    def broken():
+        raise OSError("clock")
+
+    async def body(desk):
+        desk.vitals.monitor._now_ms = broken
+        await eventually(lambda: CMD_ESS_TRIP in [c.command for c in desk.told])
+        assert "health" in desk.vitals.supervisor.faults()
+
+    session(body, [], lambda desk: {}, own=Policy(delay_s=0.001, max_delay_s=0.001))
