@@ -64,10 +64,12 @@ def test_secret_does_not_reach_handlers_of_others(caplog):
         raise ValueError("topsecret1")
     except ValueError:
         logging.getLogger("live.test").exception("x %s", "topsecret1")
+    logging.getLogger("live.test").warning("y %s", "topsecret1", stack_info=True)  # its source line holds it as well
     root.removeHandler(after)
     handle.close()
     assert "topsecret1" not in seen.getvalue()
     assert "ValueError: ***" in seen.getvalue()
+    assert "Stack (most recent call last)" in seen.getvalue()
 
 
 def test_short_secret_is_refused_and_longest_goes_first():
