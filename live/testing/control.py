@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     "plan",
     "disconnect",
+    "mute",
     "expire_listen_key",
     "hold_candles",
     "release_candles",

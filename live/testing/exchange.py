@@ -44,7 +44,11 @@ class Exchange:
 
     # --- server ----------------------------------------------------------------------------------------------------
     async def start(self, port: int = 0) -> None:
-        """Listen on loopback; port 0 takes a free one, ``self.port`` says which."""
+        """Listen on loopback; port 0 takes a free one, ``self.port`` says which.
+
+        After ``stop`` it may be started again on the same port: an exchange that was away and has forgotten nothing.
+        """
+        self.server.stopping.clear()
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_get("/{category}/ws", self.sockets.serve)
         app.router.add_get("/{category}/ws/{name}", self.sockets.serve)  # a stream's number, or a listen key
@@ -177,6 +181,10 @@ class Exchange:
         n = await self.sockets.close(category)
         self.sim.faults.happened[f.DISCONNECT] += n
         return n
+
+    def mute(self, category: str, on: bool = True) -> None:
+        """WebSockets of a category stay connected but say nothing, until it is taken back."""
+        (self.sockets.muted.add if on else self.sockets.muted.discard)(category)
 
     async def expire_listen_key(self) -> None:
         """The keys in force end now; their streams say so and fall silent."""

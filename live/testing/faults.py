@@ -12,18 +12,19 @@ BUSY = "busy"  # 503, code -1008; nothing is executed
 REJECT = "reject"  # code and text of the command's choice, for example -2010
 UNKNOWN = "unknown"  # 503, code -1; executed unless ``execute`` is 0
 TIMEOUT = "timeout"  # executed, 408 with code -1007
+SLOW = "slow"  # executed, answered after ``seconds``
 HANG = "hang"  # executed, never answered
 CUT = "cut"  # executed, the connection closed without an answer
 TRUNCATE = "truncate"  # executed, status 200, half of the body
 DROP_EVENT = "drop_event"
 DUPLICATE_EVENT = "duplicate_event"
 REORDER_EVENT = "reorder_event"  # sent after the user event that follows it
-REQUEST_FAULTS = (HTTP_ERROR, RATE_LIMIT, BAN, BUSY, REJECT, UNKNOWN, TIMEOUT, HANG, CUT, TRUNCATE)
+REQUEST_FAULTS = (HTTP_ERROR, RATE_LIMIT, BAN, BUSY, REJECT, UNKNOWN, TIMEOUT, SLOW, HANG, CUT, TRUNCATE)
 EVENT_FAULTS = (DROP_EVENT, DUPLICATE_EVENT, REORDER_EVENT)
 PLANNED = REQUEST_FAULTS + EVENT_FAULTS
 # Done at once or switched, by the control object; counted under these names.
 DISCONNECT, EXPIRE_KEY, MAINTENANCE, SKEW = "disconnect", "expire_listen_key", "maintenance", "clock_skew"
-LATE_CANDLE, MISSED_CANDLE, NO_PERMISSION = "late_candle", "missed_candle", "no_permission"
+LATE_CANDLE, MISSED_CANDLE, NO_PERMISSION, MUTED = "late_candle", "missed_candle", "no_permission", "muted"
 
 
 @dataclass

@@ -21,9 +21,10 @@ OK, BROKEN = 200, 500
 HIDDEN = {f.UNKNOWN: e.UNKNOWN_EXECUTION, f.TIMEOUT: e.TIMEOUT}  # executed, but that is not what is answered
 RETRY_AFTER_S = "1"
 BEFORE = (f.HTTP_ERROR, f.RATE_LIMIT, f.BAN, f.BUSY, f.REJECT)  # nothing is executed
-AFTER = (f.TIMEOUT, f.HANG, f.CUT, f.TRUNCATE, f.UNKNOWN)
+AFTER = (f.TIMEOUT, f.SLOW, f.HANG, f.CUT, f.TRUNCATE, f.UNKNOWN)
 PAGE = "<html><body><h1>{} Service error</h1></body></html>"
 DEFAULT_5XX = 502
+DEFAULT_DELAY_S = 1.0
 DEFAULT_REJECT = (-2010, "Order would be rejected.")
 
 
@@ -113,6 +114,8 @@ class Server:
         self, request: web.Request, status: int, text: str, late: "f.Planned | None", is_order: bool
     ) -> web.StreamResponse:
         kind = late.kind if late is not None else ""
+        if late is not None and kind == f.SLOW:
+            await asyncio.sleep(float(late.values.get("seconds", DEFAULT_DELAY_S)))
         if kind in HIDDEN:
             status, text = HIDDEN[kind].status, json.dumps(ApiError(HIDDEN[kind]).body)
         if kind == f.HANG:

@@ -45,6 +45,7 @@ class Sockets:
         self.x = x
         self.open: list[Connection] = []
         self.held: str | None = None  # a user event that waits for its successor (a fault)
+        self.muted: set[str] = set()  # categories that are connected but say nothing (a fault)
         self._numbers = itertools.count(1)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -130,7 +131,9 @@ class Sockets:
                 await self._send(c, text)
 
     async def _send(self, c: Connection, text: str) -> None:
-        if not c.socket.closed:
+        if c.category in self.muted:
+            self.x.faults.note(f.MUTED)
+        elif not c.socket.closed:
             try:
                 await c.socket.send_str(text)
             except ConnectionError:  # gone without a goodbye

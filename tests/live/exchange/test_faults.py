@@ -120,6 +120,34 @@ def test_sockets_are_cut_and_keys_expire() -> None:
     play(scene)
 
 
+def test_a_silent_stream_and_a_slow_answer() -> None:
+    async def scene() -> None:
+        async with running(quiet_market()) as (exchange, client), UserStream(exchange, client) as stream:
+            exchange.mute("private")
+            exchange.plan(f.SLOW, path="order", seconds=0.01)
+            await buy(client)
+            exchange.mute("private", False)
+            await exchange.advance(exchange.heard)
+            assert [e["o"]["x"] for e in stream.of("ORDER_TRADE_UPDATE")] == ["TRADE"]  # NEW was never told
+            assert exchange.happened == {f.SLOW: 1, f.MUTED: 1}
+
+    play(scene)
+
+
+def test_an_exchange_that_was_away_has_forgotten_nothing() -> None:
+    async def scene() -> None:
+        async with running(quiet_market()) as (exchange, client):
+            await buy(client)
+            port = exchange.port
+            await exchange.stop()
+            with pytest.raises(ccxt.NetworkError):
+                await client.fetch_time()
+            await exchange.start(port)
+            assert [o["clientOrderId"] for o in await client.fetch_open_orders(PAIR)] == ["one"]
+
+    play(scene)
+
+
 def test_maintenance_permission_and_skew() -> None:
     async def scene() -> None:
         async with running(quiet_market(), clock="wall") as (exchange, client):

@@ -1,5 +1,7 @@
 """Whatever is sent, the answer is the exchange's: nothing breaks inside."""
 
+from typing import Any
+
 import numpy as np
 
 from live.testing.rest.routes import ROUTES
@@ -87,7 +89,7 @@ def test_random_requests_break_nothing() -> None:
         return {n: draw(FITTING[n]) if n in FITTING and rng.random() < SENSE else draw(WORDS) for n in chosen}
 
     async def scene() -> None:
-        limits = {"weight_per_minute": 10**9, "orders_per_10s": 10**9, "orders_per_minute": 10**9}
+        limits: dict[str, Any] = {"weight_per_minute": 10**9, "orders_per_10s": 10**9, "orders_per_minute": 10**9}
         async with running(market, **limits) as (exchange, client):
             seen: dict[int, int] = {}
             for k in range(N_REQUESTS):
