@@ -1,6 +1,7 @@
 """One control: a world, the whole walk-forward pipeline on it, and what its tape says. Nothing is written to disk."""
 
 import zlib
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from qt_core.agents.base import Samples
 from qt_core.config import Config, load_config
 from qt_core.io.timeframes import DAY_MS
+from qt_core.market import Market
 from qt_core.signal.tape import N_CLASSES, N_MODELS
 from research.controls.worlds import WorldParams, make_world
 from research.splits import walk_forward
@@ -59,8 +61,9 @@ def run_control(
 ) -> Outcome:
     """Train on the world of a seed as on any market, and judge the tape.
 
-    ``shuffled`` is the planted world with the training labels of each span permuted among its rows: whatever is found then
-    was not in the data.
+    ``shuffled`` is the planted world with the training labels of each span permuted among its rows, judged on the same noise
+    without the planted drift: a function of the features that was learned from noise leans with or against the drift by
+    chance, and what it earns there is no error of whoever reports it.
     """
     config = control_config() if config is None else config
     p = params._replace(sharpe=0.0) if kind == "random_walk" else params
@@ -69,10 +72,14 @@ def run_control(
     data: Dataset = make_dataset(world.market, config, settings.samples.breadth)
     if kind == "shuffled":
         data = Shuffled(data.market, data.panel, data.labels, data.close_ms, data.breadth, seed)
-    return _walk(kind, seed, world.oracle_sharpe, data, config, settings)
+    judged = replace(world.market, close=world.fair_close) if kind == "shuffled" else world.market
+    return _walk(kind, seed, world.oracle_sharpe, data, judged, config, settings)
 
 
-def _walk(kind: str, seed: int, oracle: float, data: Dataset, config: Config, settings: Settings) -> Outcome:
+def _walk(
+    kind: str, seed: int, oracle: float, data: Dataset, judged: Market, config: Config, settings: Settings
+) -> Outcome:
+    """Train and predict window by window on ``data``; the looks are at the closes of ``judged``."""
     market, slots = data.market, settings.slots
     last_ms = int(data.close_ms[-1])
     windows = walk_forward(settings.plan, int(market.time[0]), last_ms)
@@ -89,10 +96,10 @@ def _walk(kind: str, seed: int, oracle: float, data: Dataset, config: Config, se
             available[predicted.t, predicted.i, slot] = True
             figures[name].append(report.metrics)
     horizon = data.labels.horizon_bars
-    found = {"all": looks(leaning(proba, available), np.asarray(available.any(axis=2)), market, horizon)}
+    found = {"all": looks(leaning(proba, available), np.asarray(available.any(axis=2)), judged, horizon)}
     for slot, name in enumerate(slots):
         one = slice(slot, slot + 1)
-        found[name] = {"raw": look(leaning(proba[:, :, one], available[:, :, one]), market)}
+        found[name] = {"raw": look(leaning(proba[:, :, one], available[:, :, one]), judged)}
     skill = {name: _skill(rows) for name, rows in figures.items()}
     direction = {name: _mean(rows, "direction_skill") for name, rows in figures.items()}
     acts = {name: float(sum(row["actionable"] for row in rows)) for name, rows in figures.items()}

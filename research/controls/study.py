@@ -30,11 +30,14 @@ class Promise(NamedTuple):
     kept: bool
 
 
+WORLDS_VERSION = 2  # of what a kind means and how it is judged; 2: shuffled labels are judged without the planted drift
+
+
 def settings_key() -> list[Any]:
     """What an outcome depends on beside kind and seed."""
     config = control_config()
     slots = settings_of(config).slots
-    return [dict(config.models), list(WorldParams()), [[name, agent_class(name).VERSION] for name in slots]]
+    return [WORLDS_VERSION, dict(config.models), list(WorldParams()), [[name, agent_class(name).VERSION] for name in slots]]
 
 
 def run_study(

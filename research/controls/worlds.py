@@ -8,7 +8,6 @@ pipeline cannot find here it finds nowhere.
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from qt_core.market import FloatArray, Market, make_market
 from qt_core.metrics import DAYS_PER_YEAR
@@ -36,6 +35,7 @@ class World(NamedTuple):
     market: Market
     drift: FloatArray  # [T, N] expected log return of the bar after each, known at its close
     oracle_sharpe: float  # annual Sharpe ratio of holding the drift, before costs; NaN in a random walk
+    fair_close: FloatArray  # [T, N] closes of the same noise without the drift: whoever holds anything earns nothing
 
 
 def make_world(p: WorldParams, seed: int) -> World:
@@ -45,7 +45,9 @@ def make_world(p: WorldParams, seed: int) -> World:
     rng = np.random.Generator(np.random.PCG64(seed))
     noise = _noise(rng, p)
     if p.sharpe <= 0.0:
-        return World(_market(rng, p, noise, np.zeros(noise.shape[::2])), np.zeros(noise.shape[::2]), float("nan"))
+        none = np.zeros(noise.shape[::2])
+        market = _market(rng, p, noise, none)
+        return World(market, none, float("nan"), market.close)
     low, high = 0.0, 0.5  # of a bar's volatility
     for _ in range(24):
         size = 0.5 * (low + high)
@@ -54,7 +56,7 @@ def make_world(p: WorldParams, seed: int) -> World:
         if abs(earned - p.sharpe) < 0.02:
             break
         low, high = (size, high) if earned < p.sharpe else (low, size)
-    return World(_market(rng, p, noise, drift), drift, earned)
+    return World(_market(rng, p, noise, drift), drift, earned, _prices(p, noise, np.zeros_like(drift))[:, -1])
 
 
 def _noise(rng: np.random.Generator, p: WorldParams) -> FloatArray:
@@ -87,14 +89,20 @@ def _oracle(p: WorldParams, noise: FloatArray, drift: FloatArray) -> float:
     return float(earned.mean() / earned.std() * np.sqrt(bars_per_year)) if earned.std() > 0.0 else 0.0
 
 
-def _market(rng: np.random.Generator, p: WorldParams, noise: FloatArray, drift: FloatArray) -> Market:
-    """Open, high, low and close read off the walk; a bar opens where the one before closed."""
-    steps = (
-        noise - 0.5 * p.volatility**2 / p.substeps
-    )  # the price, not its logarithm, is fair: no free drift for who is long
+def _prices(p: WorldParams, noise: FloatArray, drift: FloatArray) -> FloatArray:
+    """Prices at the end of every sub-step ``[T, substeps, N]``; the price, not its logarithm, is fair without drift: no
+    free profit for who is long.
+    """
+    steps = noise - 0.5 * p.volatility**2 / p.substeps
     steps[1:] += drift[:-1, None, :] / p.substeps
     path = np.cumsum(steps.reshape(-1, p.n_symbols), axis=0).reshape(noise.shape)
-    price: npt.NDArray[np.float64] = 100.0 * np.exp(path)
+    price: FloatArray = 100.0 * np.exp(path)
+    return price
+
+
+def _market(rng: np.random.Generator, p: WorldParams, noise: FloatArray, drift: FloatArray) -> Market:
+    """Open, high, low and close read off the walk; a bar opens where the one before closed."""
+    price = _prices(p, noise, drift)
     close = price[:, -1]
     first = np.vstack([np.full((1, p.n_symbols), 100.0), close[:-1]])
     high, low = np.maximum(first, price.max(axis=1)), np.minimum(first, price.min(axis=1))
