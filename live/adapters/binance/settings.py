@@ -1,0 +1,67 @@
+"""Settings of the Binance adapters: every constant, its unit and why it has this value."""
+
+from typing import NamedTuple
+
+
+class ConnectionSettings(NamedTuple):
+    """How the exchange is reached."""
+
+    real: bool = False  # real money: only where said so; else the exchange's demo account
+    rest_url: str = ""  # another exchange in the same dialect (tests): "http://host:port"; empty = ccxt's own addresses
+    ws_url: str = ""  # "ws://host:port"
+    timeout_ms: int = 10_000  # of one request; then its outcome is unknown
+    recv_window_ms: int = 3_000  # a request that reaches the exchange later than this is refused there
+    dial_ms: int = 10_000  # to open a WebSocket
+    redial_ms: int = 500  # between two attempts; ccxt adds its own growing delay for a dead address
+    clock_samples: int = 5  # of the server's time; the one with the shortest round trip counts
+    clock_ms: int = 600_000  # between two measurements of the clock
+    skew_warn_ms: int = 500  # clocks further apart are reported
+
+
+class BudgetSettings(NamedTuple):
+    """Shares of the exchange's limits, which stand in exchangeInfo (weight, orders) and are read from answers."""
+
+    weight_minute: float = 2_400.0  # request weight per minute and address
+    orders_10s: float = 300.0
+    orders_minute: float = 1_200.0
+    calm_share: float = 0.5  # reconciliation and backfill stop at this share of a limit,
+    entry_share: float = 0.8  # entries at this, so that what protects always has room
+    urgent_share: float = 0.98  # stops, exits and cancels
+    retry_after_ms: int = 1_000  # pause after a 429 without Retry-After
+    ban_ms: int = 120_000  # pause after a 418 without Retry-After: the shortest ban
+
+
+class BrokerSettings(NamedTuple):
+    """Orders, the user stream and the ledger."""
+
+    max_retries: int = 3  # of what protects, reduces or cancels; the chain itself repeats a refused entry
+    retry_ms: int = 250  # before the first retry, doubled for each further one
+    unknown_ms: int = 500  # between two questions after an order of unknown outcome
+    slippage_cap: float = 0.0015  # aelm.slippage_cap: a market entry that would cross more becomes IOC at the cap
+    working_type: int = 0  # venue.working_type: 0 last price, 1 mark price triggers stops and targets
+    keep_alive_ms: int = 1_800_000  # the listen key dies after 60 minutes
+    stream_silence_ms: int = 300_000  # without a frame for so long: ask by REST whether something was missed
+    gap_ms: int = 500  # how long a fill may be missing before REST is asked for it
+    settle_ms: int = 1_000  # without news for so long the ledger is compared with the exchange
+    tolerance_usd: float = 0.01  # a difference below is rounding; beyond, EV_ADJUST
+    stuck_ms: int = 5_000  # a conditional order triggered for so long without an order counts as cancelled
+    page: int = 1_000  # rows of one REST answer
+    close_ms: int = 5_000  # for what is still being sent when the session ends
+    maker_fee: float = 0.0002  # fraction; only where a trade's fee came in another coin than USDT
+    taker_fee: float = 0.0005
+    remember: int = 100_000  # keys of events kept against duplicates
+
+
+class FeedSettings(NamedTuple):
+    """Bars, quotes and books."""
+
+    ask_ms: int = 2_000  # after a bar's close: symbols that have not arrived are asked for by REST
+    deadline_ms: int = 5_000  # after a bar's close it is given, with what is missing marked
+    backfill_limit: int = 1_000  # bars of one REST answer
+    parallel: int = 4  # REST questions at a time
+    streams_per_subscribe: int = 200  # names in one SUBSCRIBE message
+    depth_levels: int = 1_000  # of a snapshot
+    depth_symbols: int = 20  # books kept; the others have their best bid and ask
+    book_levels: int = 50  # levels of a Depth
+    resnapshot_ms: int = 1_000  # between two snapshots of one book
+    quote_stale_ms: int = 60_000  # without any frame for so long a connection is dialled anew
