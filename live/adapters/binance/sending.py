@@ -1,0 +1,298 @@
+"""Requests of the chain carried out: what is sent, what its failure means, what is asked before anything is sent again.
+
+A request whose outcome is not known is never repeated blindly. The exchange is asked for the client id until it says that there
+is such an order, or until a late copy of the request could no longer be accepted (its receive window has passed) and there is
+still none. Client ids are unique among open orders only: a market order that was filled would be taken a second time.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from live.adapters.binance.budget import ENTRY, URGENT
+from live.adapters.binance.frames import Fact, from_algo, from_order
+from live.adapters.binance.orders import Known, Orders, known_of
+from live.adapters.binance.outcomes import (
+    ALREADY,
+    FATAL,
+    NOT_FOUND,
+    REJECTED,
+    RETRY,
+    TRIGGERS_NOW,
+    UNKNOWN,
+    Outcome,
+)
+from live.adapters.binance.requests import (
+    CONDITIONAL,
+    RESTING,
+    OffGridError,
+    Request,
+    as_market,
+    cancel,
+    capped,
+    on_grid,
+    place,
+    refusal,
+)
+from live.adapters.binance.session import (
+    ALGO_ORDER,
+    AMEND,
+    ORDER,
+    PLACE_ALGO,
+    SET_LEVERAGE,
+    CallFailed,
+    Endpoint,
+    Session,
+)
+from live.adapters.binance.settings import BrokerSettings
+from live.adapters.binance.telling import Teller
+from live.adapters.book import worst_price
+from live.ports import Depth, Intent, VenueEvent
+from qt_core.codes import EXCHANGE_BUSY, LEVERAGE, MARKET, NON_FINITE, OK, OP_AMEND, OP_CANCEL
+
+CLOCK_CODES = (-1021, -5028)
+NO_ANSWER = Outcome(UNKNOWN, OK, 0, "an answer without an order's id")
+
+
+class Sender:
+    """Carries out one intent at a time for each symbol.
+
+    Parameters
+    ----------
+    specs : rows of market.SPEC_DT. depth : the book known of a symbol. emit : takes events. hear : takes facts that an answer
+    stated. alarm : takes (severity, key, text) for a person.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        settings: BrokerSettings,
+        orders: Orders,
+        teller: Teller,
+        specs: Any,
+        depth: Callable[[int], "Depth | None"],
+        emit: Callable[[VenueEvent], None],
+        hear: Callable[[Fact], None],
+        alarm: Callable[[int, str, str], None],
+    ) -> None:
+        self.session, self.settings = session, settings
+        self.orders, self.teller = orders, teller
+        self.specs, self.depth = specs, depth
+        self.emit, self.hear, self.alarm = emit, hear, alarm
+        self.placed: Callable[[Known], None] = lambda known: None  # told of every order that rests
+        self.retried = 0
+        self.resolved = 0  # unknown outcomes that were found out
+
+    async def carry_out(self, intent: Intent, ask_first: bool) -> None:
+        """One request of the chain. ``ask_first``: it may have been sent before."""
+        if intent.op == OP_CANCEL:
+            for known in self.orders.resting(intent.symbol, intent.seq):
+                await self.cancel(known)
+        elif intent.op == OP_AMEND:
+            await self._amend(intent, ask_first)
+        else:
+            await self._new(intent, ask_first)
+
+    async def _new(self, intent: Intent, ask_first: bool) -> None:
+        quote = self._touch(intent)
+        known = self.orders.add(known_of(intent, quote))
+        specs = self.specs[intent.symbol]
+        reason = refusal(intent, specs, quote)
+        if reason == OK and not intent.reduce_only:
+            intent = self._cap(intent, known)
+            reason = await self._set_leverage(intent)
+        if reason == OK and ask_first and await self._exists(known):
+            self.placed(known)
+            return
+        if reason == OK:
+            reason = await self._place(intent, known)
+        if reason != OK and not known.over:
+            self.emit(self.teller.refused(known, reason, self.session.clock.now_ms()))
+
+    async def _amend(self, intent: Intent, ask_first: bool) -> None:
+        """A resting limit is amended in place; a conditional order's successor rests before the old one is cancelled."""
+        olds = [k for k in self.orders.resting(intent.symbol, intent.seq) if k.client_id != intent.client_id]
+        if intent.kind in CONDITIONAL:
+            if olds and not any(k.triggered_ms for k in olds):  # what has triggered keeps its trigger
+                await self._replace(intent, olds, ask_first)
+        elif olds and olds[-1].kind in RESTING:
+            await self._amend_limit(intent, olds[-1])
+
+    async def _replace(self, intent: Intent, olds: list[Known], ask_first: bool) -> None:
+        new = self.orders.add(known_of(intent, self._touch(intent)))
+        there = ask_first and await self._exists(new)
+        reason = OK if there else await self._place(intent, new)
+        if reason != OK:
+            for old in olds:
+                old.orphan = True
+            if not new.over:
+                self.emit(self.teller.refused(new, reason, self.session.clock.now_ms()))
+            return
+        for old in olds:
+            old.silent = True
+            await self.cancel(old)
+
+    async def _amend_limit(self, intent: Intent, old: Known) -> None:
+        specs, name = self.specs[intent.symbol], self.teller.names[intent.symbol]
+        try:
+            params = {
+                "symbol": name,
+                "side": "BUY" if old.side > 0 else "SELL",
+                "origClientOrderId": old.client_id,
+                "quantity": on_grid(old.filled + intent.qty, float(specs["lot_step"]), "quantity"),
+                "price": on_grid(intent.price, float(specs["tick_size"]), "price"),
+            }
+            await self._insist(Request(AMEND, params))
+        except CallFailed as failed:
+            if failed.outcome.kind not in (NOT_FOUND, ALREADY):
+                self.alarm(1, f"amend:{old.client_id}", failed.outcome.text)
+            return
+        except OffGridError as error:
+            self.alarm(1, "grid", str(error))
+            return
+        old.price, old.qty = intent.price, old.filled + intent.qty
+
+    async def cancel(self, known: Known) -> None:
+        """Cancel one order; where the exchange knows none, find out what became of it."""
+        if known.over:
+            return
+        try:
+            await self._insist(cancel(self.teller.names[known.symbol], known.client_id, known.conditional))
+        except CallFailed as failed:
+            if failed.outcome.kind == NOT_FOUND:
+                await self._exists(known)
+            else:
+                self.alarm(1, f"cancel:{known.client_id}", failed.outcome.text)
+
+    async def _place(self, intent: Intent, known: Known) -> int:
+        """Send an order until its fate is known; OK where it is at the exchange, else why not."""
+        urgency = URGENT if intent.reduce_only else ENTRY
+        tries = 0
+        while True:
+            try:
+                request = place(intent, self.teller.names[intent.symbol], self.specs[intent.symbol], self._working)
+            except OffGridError as error:
+                self.alarm(2, "grid", str(error))
+                return NON_FINITE
+            sent_ms = self.session.clock.now_ms()
+            outcome = await self._try(request, urgency)
+            if outcome is None or outcome.kind == ALREADY:
+                self.placed(known)
+                return OK
+            if outcome.kind == TRIGGERS_NOW and intent.kind in CONDITIONAL:
+                intent = as_market(intent)
+                known.kind = MARKET
+                continue
+            if outcome.kind == UNKNOWN and await self._found_out(known, sent_ms):
+                self.placed(known)
+                return OK
+            tries += 1
+            if outcome.kind in (REJECTED, FATAL, NOT_FOUND, TRIGGERS_NOW):
+                return self._refused(outcome)
+            if tries > self.settings.max_retries or (outcome.kind == RETRY and not intent.reduce_only):
+                await self._mend_clock(outcome)
+                return EXCHANGE_BUSY  # the chain asks for a refused entry again by itself
+            await self._pause(outcome, tries)
+
+    @property
+    def _working(self) -> int:
+        return self.settings.working_type
+
+    async def _try(self, request: Request, urgency: int) -> "Outcome | None":
+        """One attempt; None = there is an order."""
+        try:
+            answer = await self.session.call(request.endpoint, request.params, urgency)
+        except CallFailed as failed:
+            return failed.outcome
+        name = "algoId" if request.endpoint is PLACE_ALGO else "orderId"
+        return None if isinstance(answer, Mapping) and answer.get(name) else NO_ANSWER
+
+    def _refused(self, outcome: Outcome) -> int:
+        if outcome.kind == FATAL:
+            self.alarm(2, f"fatal:{outcome.code}", outcome.text)
+        return outcome.reason or NON_FINITE
+
+    async def _found_out(self, known: Known, sent_ms: int) -> bool:
+        """Ask until the order is found, or a late copy of the request could not be accepted any more."""
+        self.resolved += 1
+        window = self.session.settings.recv_window_ms + self.settings.unknown_ms
+        last_ms = sent_ms if known.conditional else sent_ms + window  # a conditional order's id cannot be taken twice
+        while True:
+            there = await self._exists(known)
+            if there or (there is False and self.session.clock.now_ms() >= last_ms):
+                return bool(there)
+            await asyncio.sleep(self.settings.unknown_ms / 1e3)
+
+    async def _exists(self, known: Known) -> "bool | None":
+        """Whether the exchange knows the order, as either kind; None where it does not say."""
+        kinds: tuple[tuple[Endpoint, str], ...] = ((ORDER, "origClientOrderId"), (ALGO_ORDER, "clientAlgoId"))
+        unsure = False
+        for endpoint, name in kinds[::-1] if known.conditional else kinds[:1]:
+            params = {"symbol": self.teller.names[known.symbol], name: known.client_id}
+            try:
+                row = await self.session.call(endpoint, params, URGENT)
+            except CallFailed as failed:
+                unsure |= failed.outcome.kind != NOT_FOUND
+                continue
+            if isinstance(row, Mapping) and "symbol" in row:
+                fact = from_order(row) if endpoint is ORDER else from_algo(row)
+                if fact is not None:
+                    self.hear(fact)
+                return True
+            unsure = True
+        return None if unsure else False
+
+    async def _insist(self, request: Request) -> Any:
+        """A cancel or an amend: repeating one changes nothing, so whatever may pass is tried again."""
+        for tries in range(self.settings.max_retries + 1):
+            try:
+                return await self.session.call(request.endpoint, request.params, URGENT)
+            except CallFailed as failed:
+                if failed.outcome.kind not in (RETRY, UNKNOWN) or tries == self.settings.max_retries:
+                    raise
+                await self._pause(failed.outcome, tries + 1)
+        raise AssertionError("unreachable")
+
+    async def _pause(self, outcome: Outcome, tries: int) -> None:
+        self.retried += 1
+        await self._mend_clock(outcome)
+        await asyncio.sleep(self.settings.retry_ms * 2 ** (tries - 1) / 1e3)
+
+    async def _mend_clock(self, outcome: Outcome) -> None:
+        if outcome.code in CLOCK_CODES:
+            try:
+                await self.session.set_clock()
+            except CallFailed:
+                return  # the next attempt says the same again
+
+    async def _set_leverage(self, intent: Intent) -> int:
+        """Set the symbol's leverage where it differs; never more than the chain asked for."""
+        i, leverage = intent.symbol, max(1, int(intent.leverage))
+        if self.teller.leverage.get(i) == leverage:
+            return OK
+        request = Request(SET_LEVERAGE, {"symbol": self.teller.names[i], "leverage": leverage})
+        try:
+            answer = await self._insist(request)
+        except CallFailed as failed:
+            kind = failed.outcome.kind
+            return EXCHANGE_BUSY if kind in (RETRY, UNKNOWN) else failed.outcome.reason or LEVERAGE
+        self.teller.leverage[i] = float(answer["leverage"])
+        return OK if int(answer["leverage"]) == leverage else LEVERAGE
+
+    def _touch(self, intent: Intent) -> float:
+        """The best price an order would take now; NaN where no book is known."""
+        depth = self.depth(intent.symbol)
+        if depth is None:
+            return float("nan")
+        return depth.ask if intent.side > 0 else depth.bid
+
+    def _cap(self, intent: Intent, known: Known) -> Intent:
+        depth = self.depth(intent.symbol)
+        if intent.kind != MARKET or depth is None:
+            return intent
+        levels = depth.asks if intent.side > 0 else depth.bids
+        tick = float(self.specs[intent.symbol]["tick_size"])
+        cap = self.settings.slippage_cap
+        intent = capped(intent, self._touch(intent), worst_price(levels, intent.qty), cap, tick)
+        known.kind, known.price = intent.kind, intent.price
+        return intent
