@@ -30,6 +30,7 @@ class Known:
     reference: float = float("nan")  # price known when it was sent
     filled: float = 0.0
     over: bool = False
+    placed: bool = False  # the exchange has taken it
     silent: bool = False  # its end is told to nobody: a successor rests, or it never came to be
     orphan: bool = False  # the chain has given it up; it rests until the position is flat, then it is cancelled
     cause: int = CANCELLED  # reason of its end where we cancel it
@@ -74,6 +75,7 @@ def known_of_view(view: OrderView) -> Known:
         price=view.price,
         trigger=view.trigger,
         filled=view.filled,
+        placed=True,
     )
 
 

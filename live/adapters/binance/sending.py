@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from live.adapters.binance.budget import ENTRY, URGENT
-from live.adapters.binance.frames import Fact, from_algo, from_order
+from live.adapters.binance.frames import Conditional, Fact, from_algo, from_order
 from live.adapters.binance.orders import Known, Orders, known_of
 from live.adapters.binance.outcomes import (
     ALREADY,
@@ -79,7 +79,6 @@ class Sender:
         self.orders, self.teller = orders, teller
         self.specs, self.depth = specs, depth
         self.emit, self.hear, self.alarm = emit, hear, alarm
-        self.placed: Callable[[Known], None] = lambda known: None  # told of every order that rests
         self.retried = 0
         self.resolved = 0  # unknown outcomes that were found out
 
@@ -101,8 +100,8 @@ class Sender:
         if reason == OK and not intent.reduce_only:
             intent = self._cap(intent, known)
             reason = await self._set_leverage(intent)
-        if reason == OK and ask_first and await self._exists(known):
-            self.placed(known)
+        if reason == OK and ask_first and await self.exists(known):
+            known.placed = True
             return
         if reason == OK:
             reason = await self._place(intent, known)
@@ -120,7 +119,7 @@ class Sender:
 
     async def _replace(self, intent: Intent, olds: list[Known], ask_first: bool) -> None:
         new = self.orders.add(known_of(intent, self._touch(intent)))
-        there = ask_first and await self._exists(new)
+        there = ask_first and await self.exists(new)
         reason = OK if there else await self._place(intent, new)
         if reason != OK:
             for old in olds:
@@ -160,7 +159,7 @@ class Sender:
             await self._insist(cancel(self.teller.names[known.symbol], known.client_id, known.conditional))
         except CallFailed as failed:
             if failed.outcome.kind == NOT_FOUND:
-                await self._exists(known)
+                await self.exists(known)
             else:
                 self.alarm(1, f"cancel:{known.client_id}", failed.outcome.text)
 
@@ -177,14 +176,14 @@ class Sender:
             sent_ms = self.session.clock.now_ms()
             outcome = await self._try(request, urgency)
             if outcome is None or outcome.kind == ALREADY:
-                self.placed(known)
+                known.placed = True
                 return OK
             if outcome.kind == TRIGGERS_NOW and intent.kind in CONDITIONAL:
                 intent = as_market(intent)
                 known.kind = MARKET
                 continue
             if outcome.kind == UNKNOWN and await self._found_out(known, sent_ms):
-                self.placed(known)
+                known.placed = True
                 return OK
             tries += 1
             if outcome.kind in (REJECTED, FATAL, NOT_FOUND, TRIGGERS_NOW):
@@ -218,16 +217,19 @@ class Sender:
         window = self.session.settings.recv_window_ms + self.settings.unknown_ms
         last_ms = sent_ms if known.conditional else sent_ms + window  # a conditional order's id cannot be taken twice
         while True:
-            there = await self._exists(known)
+            there = await self.exists(known)
             if there or (there is False and self.session.clock.now_ms() >= last_ms):
                 return bool(there)
             await asyncio.sleep(self.settings.unknown_ms / 1e3)
 
-    async def _exists(self, known: Known) -> "bool | None":
-        """Whether the exchange knows the order, as either kind; None where it does not say."""
+    async def exists(self, known: Known, made_only: bool = False) -> "bool | None":
+        """Whether the exchange knows the order, as either kind; None where it does not say.
+
+        ``made_only``: of a conditional order, whether it has become an order in the matching engine.
+        """
         kinds: tuple[tuple[Endpoint, str], ...] = ((ORDER, "origClientOrderId"), (ALGO_ORDER, "clientAlgoId"))
         unsure = False
-        for endpoint, name in kinds[::-1] if known.conditional else kinds[:1]:
+        for endpoint, name in kinds[::-1] if known.conditional or known.kind == 0 else kinds[:1]:
             params = {"symbol": self.teller.names[known.symbol], name: known.client_id}
             try:
                 row = await self.session.call(endpoint, params, URGENT)
@@ -238,6 +240,8 @@ class Sender:
                 fact = from_order(row) if endpoint is ORDER else from_algo(row)
                 if fact is not None:
                     self.hear(fact)
+                if made_only and isinstance(fact, Conditional) and not fact.order_id:
+                    continue
                 return True
             unsure = True
         return None if unsure else False

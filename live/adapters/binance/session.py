@@ -29,6 +29,9 @@ class CallFailed(Exception):  # noqa: N818  what it is called in the adapters' o
         self.outcome = outcome
 
 
+Frames = Callable[[Mapping[str, Any]], None]
+
+
 class Endpoint(NamedTuple):
     """One path of the exchange."""
 
@@ -135,6 +138,7 @@ class Session:
         self.failures = 0
         self.last_answer_ms = 0
         self.last_call_ms = float("nan")  # how long the last call took
+        self._routes: dict[str, tuple[Frames, Callable[[], None]]] = {}
         self.exchange = self._make(keys)
 
     def _make(self, keys: "Keys | None") -> RawBinance:
@@ -154,7 +158,25 @@ class Session:
         elif not s.real:
             exchange.enable_demo_trading(True)
         exchange.on_headers = self.budget.note
+        exchange.on_frame = self._on_frame
+        exchange.on_open = self._on_open
         return exchange
+
+    def route(self, url: str, on_frame: Frames, on_open: Callable[[], None]) -> None:
+        """Name who hears the messages of a connection, and who is told that it has been made."""
+        self._routes[url] = (on_frame, on_open)
+
+    def unroute(self, url: str) -> None:
+        """Nobody hears that connection any more."""
+        self._routes.pop(url, None)
+
+    def _on_frame(self, url: str, data: Mapping[str, Any]) -> None:
+        if url in self._routes:
+            self._routes[url][0](data)
+
+    def _on_open(self, url: str) -> None:
+        if url in self._routes:
+            self._routes[url][1]()
 
     async def call(self, endpoint: Endpoint, params: "dict[str, Any] | None" = None, urgency: int = CALM) -> Any:
         """One request; its answer as the exchange wrote it.

@@ -42,13 +42,14 @@ class BrokerSettings(NamedTuple):
     keep_alive_ms: int = 1_800_000  # the listen key dies after 60 minutes
     stream_silence_ms: int = 300_000  # without a frame for so long: ask by REST whether something was missed
     gap_ms: int = 500  # how long a fill may be missing before REST is asked for it
+    gap_asks: int = 3  # how often; then what waits is let out, and the comparison with the exchange shows the rest
+    tick_ms: int = 100  # between two looks at what is due: expiries, gaps, comparisons
+    overlap_ms: int = 10_000  # what is asked after a lost connection begins so long before its last message
     settle_ms: int = 1_000  # without news for so long the ledger is compared with the exchange
     tolerance_usd: float = 0.01  # a difference below is rounding; beyond, EV_ADJUST
     stuck_ms: int = 5_000  # a conditional order triggered for so long without an order counts as cancelled
     page: int = 1_000  # rows of one REST answer
     close_ms: int = 5_000  # for what is still being sent when the session ends
-    maker_fee: float = 0.0002  # fraction; only where a trade's fee came in another coin than USDT
-    taker_fee: float = 0.0005
     remember: int = 100_000  # keys of events kept against duplicates
 
 

@@ -1,0 +1,323 @@
+"""The ``Broker`` port on Binance USDT-M: what the chain asks is sent, what the exchange says is told. See docs/live_binance.md."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
+
+from live.adapters.binance.catching import Catcher
+from live.adapters.binance.desk import Desk
+from live.adapters.binance.lanes import Lanes
+from live.adapters.binance.ledger import Ledger
+from live.adapters.binance.listening import Listener
+from live.adapters.binance.opening import open_account, open_clock, open_contracts, open_symbols
+from live.adapters.binance.orders import Known, Orders, known_of
+from live.adapters.binance.reconcile import Asker
+from live.adapters.binance.sending import Sender
+from live.adapters.binance.session import CallFailed, Session
+from live.adapters.binance.settings import BrokerSettings
+from live.adapters.binance.telling import Teller
+from live.adapters.binance.user_stream import UserStream
+from live.errors import LiveError
+from live.ports import AccountView, Alert, Alerts, ClosedBar, Depth, Intent, PositionView, VenueEvent
+from live.secrets import scrub
+from qt_core.codes import EXPIRED, OP_CANCEL
+
+
+def _no_depth(symbol: int) -> "Depth | None":
+    return None
+
+
+def _unknown(symbol: int) -> float:
+    return float("nan")
+
+
+class World(NamedTuple):
+    """What the broker may know of the market, from the feed."""
+
+    depth: Callable[[int], "Depth | None"] = _no_depth
+    mark: Callable[[int], float] = _unknown  # mark price now
+    rate: Callable[[int], float] = _unknown  # rate of the last funding settlement
+
+
+class Resume(NamedTuple):
+    """What a journal knows, for a session that goes on: the books as they stood after its last event."""
+
+    wallet_usd: float
+    positions: tuple[PositionView, ...]
+    keys: frozenset[str]  # of the events applied lately: from the time that ``missed`` is asked from
+    intents: tuple[Intent, ...] = ()  # OP_NEW and OP_AMEND whose orders were not over
+
+
+class BrokerHealth(NamedTuple):
+    """What a monitor may ask at any time."""
+
+    connected: bool
+    connections: int  # of the user stream
+    behind: bool  # something may have been missed and is being asked for
+    paused_until_ms: int  # of the budget: 429, 418
+    banned: bool
+    used_share: float  # of the fullest rate limit
+    calls: int
+    failures: int
+    last_call_ms: float  # milliseconds the last call took
+    last_frame_ms: int
+    skew_ms: float  # the exchange's clock less ours
+    retried: int
+    resolved: int  # unknown outcomes found out
+    gaps_filled: int
+    duplicates: int
+    adjusted: int
+    foreign: int
+    margin_drift_usd: float
+    lanes: int
+
+
+class BinanceBroker:
+    """Trades one account.
+
+    Parameters
+    ----------
+    session : with keys. symbols : the session's names, sorted. specs : their rows of market.SPEC_DT. run_id : of client ids.
+    resume : where a session goes on: then ``missed`` must be called after ``open``, before events are taken.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        symbols: Sequence[str],
+        specs: Any,
+        run_id: str,
+        settings: BrokerSettings | None = None,
+        world: World | None = None,
+        alerts: "Alerts | None" = None,
+        resume: "Resume | None" = None,
+    ) -> None:
+        self.session = session
+        self.settings = s = settings or BrokerSettings()
+        self.symbols, self.specs = tuple(symbols), specs
+        self._alerts, self._resume = alerts, resume
+        self._world = w = world or World()
+        index = {name: i for i, name in enumerate(symbols)}
+        self.orders = Orders(run_id)
+        self.teller = Teller(s, self.orders, index, w.mark, w.rate)
+        known = resume.keys if resume else ()
+        stream = UserStream(self.orders.ours, known, s.remember)
+        self.desk = Desk(self.orders, self.teller, stream, session.clock.now_ms, self._cancel_soon)
+        self.sender = Sender(
+            session, s, self.orders, self.teller, specs, w.depth, self.desk.emit, self.desk.take, self._alarm
+        )
+        self.asker = Asker(session, self.orders, index, s.page)
+        self.catcher = Catcher(session, s, self.desk, self.asker, self.sender)
+        self.lanes = Lanes(self._broken)
+        self.listener = Listener(session, s.keep_alive_ms, self.desk.hear, self._reconnected, self._alarm)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._clock_ms = 0
+        self._asked_ms = 0
+
+    async def open(self) -> AccountView:
+        """Connect, check and set modes.
+
+        Raises
+        ------
+        LiveError
+            One line: why the account cannot be traded.
+        """
+        await open_clock(self.session, self._alarm)
+        self._clock_ms = self._asked_ms = self.session.clock.now_ms()
+        await open_contracts(self.session, self.symbols, self.specs)
+        await open_account(self.session)
+        self.teller.leverage = await open_symbols(self.session, self.symbols)
+        self._start(self.listener.run())
+        await self.listener.wait_open()
+        try:
+            view = await self.asker.account(self.teller.leverage)
+        except CallFailed as failed:
+            raise LiveError(f"binance: the account cannot be read: {failed.outcome.text[:300]}") from None
+        self._take_over(view)
+        self._start(self._look_after())
+        return view
+
+    def _take_over(self, view: AccountView) -> None:
+        """Begin the books: from a journal, or from what the exchange holds now."""
+        r = self._resume
+        for intent in r.intents if r else ():
+            self.orders.add(known_of(intent))
+        self.orders.take_views(view.orders)
+        if r is not None:
+            self.teller.ledger = Ledger(r.wallet_usd, r.positions)
+            return
+        self.teller.ledger = Ledger(view.wallet_usd, view.positions)
+        self.desk.go_live(forget=True)
+
+    async def submit(self, intents: Sequence[Intent], ask_first: bool = False) -> None:
+        """Hand requests to their symbols' lanes; what becomes of them is told by events."""
+        for intent in intents:
+
+            async def job(intent: Intent = intent) -> None:
+                await self.sender.carry_out(intent, ask_first)
+
+            if intent.op != OP_CANCEL and intent.client_id in self.orders.by_id and not ask_first:
+                continue  # the same request once more
+            self.lanes.put(intent.symbol, job)
+
+    def on_bar(self, bar: ClosedBar) -> None:
+        """Nothing: this broker's world moves by itself."""
+        return None
+
+    async def events(self) -> AsyncIterator[VenueEvent]:
+        """Events in the order in which they are to be applied, until ``close``.
+
+        Raises
+        ------
+        LiveError
+            Where the broker cannot go on.
+        """
+        while (event := await self.desk.next()) is not None:
+            yield event
+
+    async def account(self) -> AccountView:
+        """What the exchange holds now.
+
+        Raises
+        ------
+        LiveError
+            Where it does not answer.
+        """
+        try:
+            return await self.asker.account(self.teller.leverage)
+        except CallFailed as failed:
+            raise LiveError(f"binance: the account cannot be read: {failed.outcome.text[:300]}") from None
+
+    async def missed(self, since_ms: int, open_seqs: Sequence[int]) -> Sequence[VenueEvent]:
+        """Events since a time that nobody has been told, oldest first; what has waited in the stream follows in it.
+
+        Orders that the exchange has never seen are not ended here: they are to be submitted again with ``ask_first``.
+
+        Raises
+        ------
+        LiveError
+            Where the exchange does not answer.
+        """
+        self.desk.collect()
+        try:
+            await self.catcher.catch_up(since_ms, open_seqs)
+        except CallFailed as failed:
+            raise LiveError(f"binance: cannot ask what was missed: {failed.outcome.text[:300]}") from None
+        finally:
+            events = self.desk.collected()
+        if not self.desk.live:
+            self.desk.go_live()
+        return events
+
+    def health(self) -> BrokerHealth:
+        """Connection, limits and counts."""
+        session, catcher, budget = self.session, self.catcher, self.session.budget
+        return BrokerHealth(
+            connected=self.listener.connected,
+            connections=self.listener.connections,
+            behind=catcher.behind,
+            paused_until_ms=budget.paused_until_ms,
+            banned=budget.banned and budget.paused_until_ms > session.clock.now_ms(),
+            used_share=budget.used_share,
+            calls=session.calls,
+            failures=session.failures,
+            last_call_ms=session.last_call_ms,
+            last_frame_ms=self.desk.last_frame_ms,
+            skew_ms=session.clock.offset_ms,
+            retried=self.sender.retried,
+            resolved=self.sender.resolved,
+            gaps_filled=catcher.gaps_filled,
+            duplicates=self.desk.stream.duplicates,
+            adjusted=self.teller.adjusted,
+            foreign=self.teller.foreign,
+            margin_drift_usd=catcher.margin_drift_usd,
+            lanes=self.lanes.waiting,
+        )
+
+    async def close(self) -> None:
+        """Finish what is being sent, stop every task, end ``events``. What rests at the exchange goes on resting."""
+        await self.lanes.close(self.settings.close_ms / 1e3)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.session.close()
+        self.desk.end()
+
+    # --- what goes on beside the runner ---------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken(error)
+
+    def _broken(self, error: BaseException) -> None:
+        """A defect of ours in a task: whoever takes events must hear of it."""
+        text = scrub(f"{type(error).__name__}: {error}")
+        self._alarm(2, "broker", text)
+        self.desk.fail(error if isinstance(error, LiveError) else LiveError(f"binance: the broker failed: {text}"))
+
+    def _alarm(self, severity: int, key: str, text: str) -> None:
+        if self._alerts is not None:
+            self._alerts.send(Alert(severity, f"binance:{key}", f"Binance: {key}", scrub(text)))
+
+    def _reconnected(self) -> None:
+        if self.listener.connections > 1:
+            self.catcher.behind = True
+
+    def _cancel_soon(self, known: Known) -> None:
+        async def job() -> None:
+            await self.sender.cancel(known)
+
+        self.lanes.put(known.symbol, job)
+
+    async def _look_after(self) -> None:
+        """What is due by time, again and again."""
+        while True:
+            await asyncio.sleep(self.settings.tick_ms / 1e3)
+            if self.desk.live:
+                self._expire()
+                await self._ask_around()
+            await self.listener.keep_alive()
+
+    async def _ask_around(self) -> None:
+        s, now_ms = self.settings, self.session.clock.now_ms()
+        if self.desk.key_expired:
+            self.desk.key_expired = False
+            await self.listener.renew()
+        await self.catcher.mend_gaps()
+        if (stuck := await self.catcher.watch_triggered()) is not None:
+            self._alarm(2, "stuck", f"conditional order {stuck.client_id} was triggered and made no order")
+        await self.catcher.compare()
+        silent = now_ms - max(self.desk.last_frame_ms, self._asked_ms) > s.stream_silence_ms
+        if (self.catcher.behind or self.desk.funding_unknown or silent) and self.listener.connected:
+            self._asked_ms = now_ms
+            try:
+                await self.catcher.catch_up((self.desk.stream.last_ms or now_ms) - s.overlap_ms)
+            except CallFailed as failed:
+                self._alarm(1, "catch_up", failed.outcome.text)
+        if now_ms - self._clock_ms > self.session.settings.clock_ms:
+            self._clock_ms = now_ms
+            await open_clock_again(self.session, self._alarm)
+        self.orders.forget(s.remember)
+
+    def _expire(self) -> None:
+        """Cancel what has outlived its time; the end is told as EXPIRED."""
+        now_ms = self.session.clock.now_ms()
+        for known in self.orders.open():
+            if known.placed and known.expire_ms <= now_ms and known.cause != EXPIRED:
+                known.cause = EXPIRED
+                self._cancel_soon(known)
+
+
+async def open_clock_again(session: Session, alarm: Callable[[int, str, str], None]) -> None:
+    """Measure the clock; a failure is only reported, the offset in use stays."""
+    try:
+        await open_clock(session, alarm)
+    except LiveError as error:
+        alarm(1, "clock", str(error))

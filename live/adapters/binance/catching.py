@@ -1,0 +1,157 @@
+"""What was missed, found out by REST: trades, ends, funding, the wallet; and what is due by time: gaps, expiries, comparisons."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from live.adapters.binance.desk import Desk
+from live.adapters.binance.frames import Fill, from_trade
+from live.adapters.binance.orders import Known
+from live.adapters.binance.reconcile import Asker
+from live.adapters.binance.sending import Sender
+from live.adapters.binance.session import CallFailed, Session
+from live.adapters.binance.settings import BrokerSettings
+from live.adapters.binance.user_stream import Gap
+from live.ports import AccountView
+from qt_core.codes import CANCELLED
+
+QTY_TOLERANCE = 1e-9
+
+
+class Catcher:
+    """Brings the desk level with the exchange.
+
+    Attributes
+    ----------
+    gaps_filled, caught_up : how often. margin_drift_usd : largest difference of a position's margin from the exchange's.
+    """
+
+    def __init__(self, session: Session, settings: BrokerSettings, desk: Desk, asker: Asker, sender: Sender) -> None:
+        self.session, self.settings = session, settings
+        self.desk, self.asker, self.sender = desk, asker, sender
+        self.gaps_filled = 0
+        self.caught_up = 0
+        self.margin_drift_usd = 0.0
+        self.behind = False  # a catch-up is due: it failed, or the connection was lost
+        self._asks: dict[Gap, int] = {}
+
+    async def catch_up(self, since_ms: int, open_seqs: Iterable[int] = ()) -> AccountView:
+        """Trades, ends and funding since a time; then the wallet is compared.
+
+        Raises
+        ------
+        CallFailed
+            Where a question is not answered; what was found before is told, and nothing is told twice next time.
+        """
+        desk = self.desk
+        self.behind = True
+        before = desk.stream.last_ms, desk.last_fill_ms
+        view = await self.asker.account(desk.teller.leverage)
+        held = [i for i, p in desk.teller.ledger.positions.items() if p.qty != 0.0]
+        symbols = self.asker.active_symbols(open_seqs, view, held)
+        for fill in await self._trades(symbols, since_ms):
+            desk.take(fill)
+        await self._ends(view, set(open_seqs))
+        for symbol, time_ms, amount in await self.asker.funding_since(since_ms):
+            desk.fund(symbol, time_ms, amount)
+        desk.funding_unknown = False
+        if before[0] == desk.stream.last_ms or before[1] == desk.last_fill_ms:  # no news since the wallet was read
+            desk.emit_all(desk.teller.adjust(view.wallet_usd, view.time_ms))
+        self.behind = False
+        self.caught_up += 1
+        return view
+
+    async def _trades(self, symbols: Iterable[str], since_ms: int) -> list[Fill]:
+        """Trades of the symbols as fills with totals, in the order in which they happened."""
+        out: list[Fill] = []
+        for symbol in symbols:
+            rows = await self.asker.trades_since(symbol, since_ms)
+            by_order: dict[str, list[Mapping[str, Any]]] = {}
+            for row in rows:
+                by_order.setdefault(str(row["orderId"]), []).append(row)
+            for order_id, own in by_order.items():
+                if not all(from_trade(row).key in self.desk.stream.keys for row in own):
+                    out += await self._whole_order(symbol, order_id, own)
+        return sorted(out, key=lambda f: (f.time_ms, f.symbol, f.trade_id))
+
+    async def _whole_order(self, symbol: str, order_id: str, rows: list[Mapping[str, Any]]) -> list[Fill]:
+        """An order's trades from its first on: totals are sums, so one that began earlier is asked for anew."""
+        order = await self.asker.order(symbol, order_id)
+        name, asked, reduces = "", float("nan"), 0
+        if order is not None:
+            name, asked = order["clientOrderId"], float(order["origQty"])
+            reduces = int(bool(order.get("reduceOnly")))
+            done, seen = float(order["executedQty"]), sum(float(row["qty"]) for row in rows)
+            if abs(done - seen) > QTY_TOLERANCE * max(1.0, done):
+                return await self.asker.order_trades(symbol, order_id, name)
+        out, total = [], 0.0
+        for row in sorted(rows, key=lambda r: int(r["id"])):
+            total += float(row["qty"])
+            out.append(from_trade(row, name, total, asked)._replace(reduce_only=reduces))
+        return out
+
+    async def _ends(self, view: AccountView, open_seqs: set[int]) -> None:
+        """Orders that should rest and do not: the exchange says what became of each."""
+        rest = {o.client_id for o in view.orders}
+        for known in list(self.desk.orders.open()):
+            if known.client_id in rest:
+                known.placed = True
+            elif known.placed or known.seq in open_seqs:
+                await self.sender.exists(known)
+
+    async def mend_gaps(self) -> None:
+        """Ask for what has been missing too long; after several questions let out what waits."""
+        now_ms = self.session.clock.now_ms()
+        for gap in self.desk.stream.gaps(now_ms, self.settings.gap_ms):
+            asks = self._asks[gap] = self._asks.get(gap, 0) + 1
+            if asks > self.settings.gap_asks:
+                for fact in self.desk.stream.give_up(gap, now_ms):
+                    self.desk.apply(fact)
+                del self._asks[gap]
+                continue
+            try:
+                trades = await self.asker.order_trades(gap.symbol, gap.order_id, gap.client_id)
+            except CallFailed:
+                continue
+            self.gaps_filled += 1
+            for fact in self.desk.stream.fill_in(trades, now_ms):
+                self.desk.apply(fact)
+        for fact in self.desk.stream.strangers(now_ms, self.settings.gap_ms):
+            self.desk.apply(fact)
+
+    async def watch_triggered(self) -> Known | None:
+        """A conditional order that was triggered long ago without an order of its own protects nothing: tell its end."""
+        now_ms = self.session.clock.now_ms()
+        for known in list(self.desk.orders.open()):
+            if not known.triggered_ms or known.filled > 0.0 or now_ms - known.triggered_ms < self.settings.stuck_ms:
+                continue
+            known.triggered_ms = now_ms
+            found = await self.sender.exists(known, made_only=True)
+            if found is False and not known.over:
+                self.desk.lost(known, CANCELLED)
+                return known
+        return None
+
+    async def compare(self) -> None:
+        """Compare the books with the last account message once everything has been quiet for a while."""
+        desk, money, now_ms = self.desk, self.desk.money, self.session.clock.now_ms()
+        if not desk.changed_ms or now_ms - desk.changed_ms < self.settings.settle_ms:
+            return
+        if desk.stream.gaps(now_ms, 0):
+            return
+        desk.changed_ms = 0
+        if money is None or money.time_ms < desk.last_fill_ms:
+            self.behind = True  # the account message was lost
+            return
+        ledger, wrong = desk.teller.ledger, False
+        for held in money.positions:
+            i = desk.teller.index.get(held.symbol)
+            if i is not None:
+                wrong |= abs(held.qty - ledger.at(i).qty) > QTY_TOLERANCE * max(1.0, abs(held.qty))
+                drift = abs(held.isolated_wallet - ledger.at(i).margin_usd)
+                self.margin_drift_usd = max(self.margin_drift_usd, drift if held.qty else 0.0)
+        if wrong:
+            self.behind = True
+        elif money.wallet == money.wallet:
+            desk.emit_all(desk.teller.adjust(money.wallet, money.time_ms))
+
+
