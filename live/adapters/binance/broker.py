@@ -54,7 +54,7 @@ class BrokerHealth(NamedTuple):
     connected: bool
     connections: int  # of the user stream
     behind: bool  # something may have been missed and is being asked for
-    paused_until_ms: int  # of the budget: 429, 418
+    paused_ms: int  # nothing is asked for so long: 429, 418
     banned: bool
     used_share: float  # of the fullest rate limit
     calls: int
@@ -216,8 +216,8 @@ class BinanceBroker:
             connected=self.listener.connected,
             connections=self.listener.connections,
             behind=catcher.behind,
-            paused_until_ms=budget.paused_until_ms,
-            banned=budget.banned and budget.paused_until_ms > session.clock.now_ms(),
+            paused_ms=budget.paused_ms,
+            banned=budget.banned and budget.paused_ms > 0,
             used_share=budget.used_share,
             calls=session.calls,
             failures=session.failures,

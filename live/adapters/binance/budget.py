@@ -6,6 +6,8 @@ Used weight and order counts stand in the headers of every answer and count in f
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -43,7 +45,7 @@ class Budget:
 
     def __init__(self, settings: BudgetSettings, now_ms: Callable[[], int]) -> None:
         self.settings = settings
-        self.paused_until_ms = 0
+        self._resume_s = 0.0  # of the monotonic clock: the exchange's may be set back meanwhile
         self.banned = False
         self.delayed = 0  # calls that had to wait
         self._now_ms = now_ms
@@ -67,7 +69,7 @@ class Budget:
         """Milliseconds until such a call may be made; 0 = now."""
         now, share = self._now_ms(), self._shares[urgency]
         waits = (
-            self.paused_until_ms - now,
+            self.paused_ms,
             self._weight.wait_ms(now, weight, share),
             self._orders_10s.wait_ms(now, orders, share),
             self._orders_1m.wait_ms(now, orders, share),
@@ -103,8 +105,13 @@ class Budget:
 
     def pause(self, for_ms: int, banned: bool) -> None:
         """Ask nothing for so long."""
-        self.paused_until_ms = max(self.paused_until_ms, self._now_ms() + for_ms)
+        self._resume_s = max(self._resume_s, time.monotonic() + for_ms / 1e3)
         self.banned = banned
+
+    @property
+    def paused_ms(self) -> int:
+        """Milliseconds until anything may be asked; 0 = now."""
+        return max(0, math.ceil((self._resume_s - time.monotonic()) * 1e3))
 
     def _seen(self, window: Window, value: Any) -> Window:
         w = window.at(self._now_ms())

@@ -69,7 +69,8 @@ class Listener:
         """
         settings = self._session.settings
         try:
-            await asyncio.wait_for(self._first.wait(), (settings.timeout_ms + settings.dial_ms) / 1e3)
+            async with asyncio.timeout((settings.timeout_ms + settings.dial_ms) / 1e3):
+                await self._first.wait()
         except TimeoutError:
             raise LiveError("binance: the user stream cannot be opened") from None
 

@@ -6,6 +6,7 @@ still none. Client ids are unique among open orders only: a market order that wa
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -166,7 +167,7 @@ class Sender:
     async def _place(self, intent: Intent, known: Known) -> int:
         """Send an order until its fate is known; OK where it is at the exchange, else why not."""
         urgency = URGENT if intent.reduce_only else ENTRY
-        tries = 0
+        tries, started = 0, time.monotonic()
         while True:
             try:
                 request = place(intent, self.teller.names[intent.symbol], self.specs[intent.symbol], self._working)
@@ -188,7 +189,7 @@ class Sender:
             tries += 1
             if outcome.kind in (REJECTED, FATAL, NOT_FOUND, TRIGGERS_NOW):
                 return self._refused(outcome)
-            if tries > self.settings.max_retries or (outcome.kind == RETRY and not intent.reduce_only):
+            if self._enough(tries, started, outcome.kind == RETRY and not intent.reduce_only):
                 await self._mend_clock(outcome)
                 return EXCHANGE_BUSY  # the chain asks for a refused entry again by itself
             await self._pause(outcome, tries)
@@ -248,19 +249,26 @@ class Sender:
 
     async def _insist(self, request: Request) -> Any:
         """A cancel or an amend: repeating one changes nothing, so whatever may pass is tried again."""
-        for tries in range(self.settings.max_retries + 1):
+        tries, started = 0, time.monotonic()
+        while True:
             try:
                 return await self.session.call(request.endpoint, request.params, URGENT)
             except CallFailed as failed:
-                if failed.outcome.kind not in (RETRY, UNKNOWN) or tries == self.settings.max_retries:
+                tries += 1
+                if failed.outcome.kind not in (RETRY, UNKNOWN) or self._enough(tries, started, False):
                     raise
-                await self._pause(failed.outcome, tries + 1)
-        raise AssertionError("unreachable")
+                await self._pause(failed.outcome, tries)
+
+    def _enough(self, tries: int, started: float, refuse_at_once: bool) -> bool:
+        """True where a request has been repeated often and long enough."""
+        long = (time.monotonic() - started) * 1e3 > self.settings.patience_ms
+        return refuse_at_once or (tries > self.settings.max_retries and long)
 
     async def _pause(self, outcome: Outcome, tries: int) -> None:
         self.retried += 1
         await self._mend_clock(outcome)
-        await asyncio.sleep(self.settings.retry_ms * 2 ** (tries - 1) / 1e3)
+        doubled = self.settings.retry_ms * 2 ** min(tries - 1, 10)
+        await asyncio.sleep(min(doubled, self.settings.retry_cap_ms) / 1e3)
 
     async def _mend_clock(self, outcome: Outcome) -> None:
         if outcome.code in CLOCK_CODES:

@@ -6,6 +6,7 @@ sent and what came back are the exchange's own words. Its unified methods would 
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -191,7 +192,8 @@ class Session:
         started = time.monotonic()
         limit = (self.settings.timeout_ms + SLACK_MS) / 1e3
         try:
-            answer = await asyncio.wait_for(getattr(self.exchange, endpoint.method)(params or {}), limit)
+            async with asyncio.timeout(limit):  # wait_for may lose a cancellation that meets the answer
+                answer = await getattr(self.exchange, endpoint.method)(params or {})
         except Exception as error:  # ccxt raises its own, sockets theirs
             outcome = classify(error)
         else:
@@ -247,15 +249,19 @@ class Session:
         """Send one message on a connection that is open."""
         client = self.exchange.clients.get(url)
         if client is not None:
-            await asyncio.wait_for(client.send(message), self.settings.dial_ms / 1e3)
+            async with asyncio.timeout(self.settings.dial_ms / 1e3):
+                await client.send(message)
 
     async def drop(self, url: str) -> None:
         """Close one connection; whoever holds it learns that it is lost."""
         client = self.exchange.clients.get(url)
         if client is not None:
             client.on_error(ccxt.NetworkError("dropped"))
-            await asyncio.wait_for(client.close(), self.settings.dial_ms / 1e3)
+            async with asyncio.timeout(self.settings.dial_ms / 1e3):
+                await client.close()
 
     async def close(self) -> None:
-        """Close every connection."""
-        await asyncio.wait_for(self.exchange.close(), self.settings.timeout_ms / 1e3)
+        """Close every connection; what does not close in time is left to the operating system."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.dial_ms / 1e3):
+                await self.exchange.close()

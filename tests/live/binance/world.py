@@ -21,7 +21,7 @@ from tests.engine.tables import QUIET, market_of
 
 NAME, RUN = "AAAUSDT", "run001"
 QUICK = BrokerSettings(
-    retry_ms=5, unknown_ms=20, gap_ms=50, tick_ms=5, settle_ms=60, stuck_ms=50, close_ms=500, stream_silence_ms=10**9
+    retry_ms=5, retry_cap_ms=50, patience_ms=3_000, unknown_ms=20, gap_ms=50, tick_ms=5, settle_ms=60, stuck_ms=50, close_ms=500, stream_silence_ms=10**9
 )
 PATIENCE, TURN_S = 1_000, 0.003
 NEVER = 2**63 - 1
@@ -98,6 +98,10 @@ class Scene:
         for _ in range(3):
             await asyncio.sleep(TURN_S)
             await self.broker.lanes.drain(20.0)
+
+    async def settle_turn(self) -> None:
+        """A few turns without waiting for the lanes."""
+        await asyncio.sleep(10 * TURN_S)
 
     async def until(self, said: Callable[[], Any], what: str = "") -> Any:
         """Wait until ``said()`` is true; waiting in vain fails."""
