@@ -172,8 +172,16 @@ class Session:
         self._routes.pop(url, None)
 
     def _on_frame(self, url: str, data: Mapping[str, Any]) -> None:
+        self._follow(data)
         if url in self._routes:
             self._routes[url][0](data)
+
+    def _follow(self, data: Mapping[str, Any]) -> None:
+        """An event cannot come from the exchange's future: where it seems to, our idea of its clock is behind."""
+        ahead = int(data.get("E", 0)) - self.clock.now_ms()
+        if ahead > 0:
+            self.clock.offset_ms += ahead
+            self.exchange.options["timeDifference"] = -int(self.clock.offset_ms)
 
     def _on_open(self, url: str) -> None:
         if url in self._routes:

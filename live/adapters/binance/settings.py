@@ -60,6 +60,11 @@ class FeedSettings(NamedTuple):
 
     ask_ms: int = 2_000  # after a bar's close: symbols that have not arrived are asked for by REST
     deadline_ms: int = 5_000  # after a bar's close it is given, with what is missing marked
+    give_up_bars: int = 3  # a symbol absent for so many bars in a row is not waited for until it is back
+    mark_edge_ms: int = 5_000  # marks come every 1 to 3 s; a longer silence inside a bar means it was not heard wholly
+    retry_ms: int = 1_000  # between two tries of a backfill, doubled up to
+    retry_cap_ms: int = 30_000
+    backfill_bars: int = 500  # bars fetched before the first of them is given
     backfill_limit: int = 1_000  # bars of one REST answer
     parallel: int = 4  # REST questions at a time
     streams_per_subscribe: int = 200  # names in one SUBSCRIBE message
