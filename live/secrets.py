@@ -1,9 +1,9 @@
 """Keys of an exchange: where they may come from, and how they are kept out of everything that is written down.
 
-They come from the environment, or from a file that only its owner can read; never from a configuration or a command line,
-which end up in journals and process lists. A ``Secret`` shows nothing by itself. Libraries are less careful (ccxt logs whole
-requests, its errors carry signed addresses), so ``scrub`` takes known secrets out of any text, and ``guard_logging`` applies
-it to every log record of the process.
+They come from the environment, or from a file that only its owner can read; never from a configuration or a command
+line, which end up in journals and process lists. A ``Secret`` shows nothing by itself. Libraries are less careful
+(ccxt logs whole requests, its errors carry signed addresses), so ``scrub`` takes known secrets out of any text, and
+``guard_logging`` applies it to every log record of the process.
 """
 
 import logging
@@ -139,7 +139,9 @@ def scrub_record(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def guard_logging() -> None:
-    """Scrub every log record of the process where it is made, whatever handler writes it; calling it twice is harmless."""
+    """Scrub every log record of the process where it is made, whatever handler writes it; calling it twice is
+    harmless.
+    """
     inner = logging.getLogRecordFactory()
     if getattr(inner, "scrubs", False):
         return

@@ -1,4 +1,6 @@
-"""Candles, mark candles and funding settlements by REST. What has closed is decided by the exchange's time, not by the row."""
+"""Candles, mark candles and funding settlements by REST. What has closed is decided by the exchange's time, not by the
+row.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -27,7 +29,9 @@ class Backfill:
     failed : questions without an answer.
     """
 
-    def __init__(self, session: Session, symbols: Sequence[str], interval: str, bar_ms: int, limit: int, parallel: int) -> None:
+    def __init__(
+        self, session: Session, symbols: Sequence[str], interval: str, bar_ms: int, limit: int, parallel: int
+    ) -> None:
         self.failed = 0
         self._session, self._symbols = session, tuple(symbols)
         self._index = {name: i for i, name in enumerate(symbols)}

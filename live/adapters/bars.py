@@ -1,4 +1,6 @@
-"""Closed candles of many symbols put together into bars: who has arrived, who is late, what late ones may no longer change."""
+"""Closed candles of many symbols put together into bars: who has arrived, who is late, what late ones may no longer
+change.
+"""
 
 import numpy as np
 

@@ -1,8 +1,9 @@
 """A local order book from a snapshot and a stream of differences, and what module 16 hears of it.
 
-The exchange's documented procedure for futures: differences are kept until a snapshot comes; those whose last update ``u`` lies
-before the snapshot's are dropped; the first one applied must span it (``U <= last <= u``); each later one must name its
-predecessor (``pu == u`` of the one before). A break empties the book until the next snapshot: no price is better than a wrong one.
+The exchange's documented procedure for futures: differences are kept until a snapshot comes; those whose last update
+``u`` lies before the snapshot's are dropped; the first one applied must span it (``U <= last <= u``); each later one
+must name its predecessor (``pu == u`` of the one before). A break empties the book until the next snapshot: no price
+is better than a wrong one.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ class Book:
 
     Attributes
     ----------
-    live : the book holds; else it waits for a snapshot. time_ms : of the last difference. breaks : how often the chain broke.
+    live : the book holds; else it waits for a snapshot. time_ms : of the last difference.
+    breaks : how often the chain broke.
     """
 
     def __init__(self) -> None:

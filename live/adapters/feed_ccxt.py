@@ -1,4 +1,6 @@
-"""The ``Feed`` port on Binance USDT-M through ccxt: closed bars in order and without holes, prices and books between them."""
+"""The ``Feed`` port on Binance USDT-M through ccxt: closed bars in order and without holes, prices and books between
+them.
+"""
 
 import asyncio
 import math
@@ -36,7 +38,9 @@ class FeedHealth(NamedTuple):
 
 
 class CcxtFeed:
-    """Bars of ``timeframe`` for ``symbols`` (sorted names). ``session`` may be shared with a broker, which then closes it."""
+    """Bars of ``timeframe`` for ``symbols`` (sorted names). ``session`` may be shared with a broker, which then closes
+    it.
+    """
 
     def __init__(
         self,
@@ -152,7 +156,9 @@ class CcxtFeed:
         return self.board.take(await self._settled(open_ms), waited)
 
     async def _settled(self, open_ms: int) -> tuple[Settlement, ...]:
-        """Funding due at a bar's open. Settlements fall on full hours; the stream's last rate stands in without an answer."""
+        """Funding due at a bar's open. Settlements fall on full hours; the stream's last rate stands in without an
+        answer.
+        """
         after = open_ms - self.bar_ms
         if open_ms // HOUR_MS == after // HOUR_MS:
             return ()

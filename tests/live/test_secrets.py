@@ -16,7 +16,8 @@ CANARY = "canary0key0that0must0never0be0seen"
 
 def test_a_secret_shows_nothing_by_itself():
     secret = Secret(CANARY)
-    for text in (repr(secret), str(secret), f"{secret}", f"{secret:>40}", repr(Keys(secret, secret)), "%s" % secret):
+    percent = "%s" % (secret,)  # noqa: UP031
+    for text in (repr(secret), str(secret), f"{secret}", f"{secret:>40}", repr(Keys(secret, secret)), percent):
         assert CANARY not in text
     for write in (pickle.dumps, copy.deepcopy):
         with pytest.raises(TypeError):
@@ -78,7 +79,7 @@ def test_no_log_record_of_any_logger_carries_a_secret(caplog: pytest.LogCaptureF
         log = logging.getLogger("ccxt.somewhere")
         with caplog.at_level(logging.DEBUG):
             log.debug("%s %s, Request: %s %s", "POST", f"/order?signature=abc{CANARY}", {"X-MBX-APIKEY": CANARY}, None)
-            log.error("wrong number of arguments %s", CANARY, 2)
+            log.error("wrong number of arguments %s", CANARY, 2)  # noqa: PLE1205
             try:
                 raise RuntimeError(f"inner {CANARY}") from KeyError(CANARY)
             except RuntimeError:

@@ -1,8 +1,10 @@
-"""The ``Broker`` port on Binance USDT-M: what the chain asks is sent, what the exchange says is told. See docs/live_binance.md."""
+"""The ``Broker`` port on Binance USDT-M: what the chain asks is sent, what the exchange says is told. See
+docs/live_binance.md.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from live.adapters.binance.catching import Catcher
 from live.adapters.binance.desk import Desk
@@ -17,59 +19,11 @@ from live.adapters.binance.session import CallFailed, Session
 from live.adapters.binance.settings import BrokerSettings
 from live.adapters.binance.telling import Teller
 from live.adapters.binance.user_stream import UserStream
+from live.adapters.binance.views import BrokerHealth, Resume, World
 from live.errors import LiveError
-from live.ports import AccountView, Alert, Alerts, ClosedBar, Depth, Intent, PositionView, VenueEvent
+from live.ports import AccountView, Alert, Alerts, ClosedBar, Intent, VenueEvent
 from live.secrets import scrub
 from qt_core.codes import EXPIRED, OP_CANCEL
-
-
-def _no_depth(symbol: int) -> "Depth | None":
-    return None
-
-
-def _unknown(symbol: int) -> float:
-    return float("nan")
-
-
-class World(NamedTuple):
-    """What the broker may know of the market, from the feed."""
-
-    depth: Callable[[int], "Depth | None"] = _no_depth
-    mark: Callable[[int], float] = _unknown  # mark price now
-    rate: Callable[[int], float] = _unknown  # rate of the last funding settlement
-
-
-class Resume(NamedTuple):
-    """What a journal knows, for a session that goes on: the books as they stood after its last event."""
-
-    wallet_usd: float
-    positions: tuple[PositionView, ...]
-    keys: frozenset[str]  # of the events applied lately: from the time that ``missed`` is asked from
-    intents: tuple[Intent, ...] = ()  # OP_NEW and OP_AMEND whose orders were not over
-
-
-class BrokerHealth(NamedTuple):
-    """What a monitor may ask at any time."""
-
-    connected: bool
-    connections: int  # of the user stream
-    behind: bool  # something may have been missed and is being asked for
-    paused_ms: int  # nothing is asked for so long: 429, 418
-    banned: bool
-    used_share: float  # of the fullest rate limit
-    calls: int
-    failures: int
-    last_call_ms: float  # milliseconds the last call took
-    last_frame_ms: int
-    skew_ms: float  # the exchange's clock less ours
-    retried: int
-    resolved: int  # unknown outcomes found out
-    gaps_filled: int
-    duplicates: int
-    adjusted: int
-    foreign: int
-    margin_drift_usd: float
-    lanes: int
 
 
 class BinanceBroker:
@@ -224,8 +178,8 @@ class BinanceBroker:
             last_call_ms=session.last_call_ms,
             last_frame_ms=self.desk.last_frame_ms,
             skew_ms=session.clock.offset_ms,
-            retried=self.sender.retried,
-            resolved=self.sender.resolved,
+            retried=self.sender.resolver.retried,
+            resolved=self.sender.resolver.resolved,
             gaps_filled=catcher.gaps_filled,
             duplicates=self.desk.stream.duplicates,
             adjusted=self.teller.adjusted,

@@ -1,8 +1,9 @@
 """The exchange's rate limits as a budget: what is urgent always finds room, what can wait waits.
 
-Used weight and order counts stand in the headers of every answer and count in fixed windows of the exchange's clock. Calm calls
-(reconciliation, backfill) stop at half of a limit, entries at four fifths; stops, exits and cancels go on to the edge. After a
-429 or a 418 nobody asks anything until the pause that the exchange names is over: asking on is what makes a ban longer.
+Used weight and order counts stand in the headers of every answer and count in fixed windows of the exchange's clock.
+Calm calls (reconciliation, backfill) stop at half of a limit, entries at four fifths; stops, exits and cancels go on
+to the edge. After a 429 or a 418 nobody asks anything until the pause that the exchange names is over: asking on is
+what makes a ban longer.
 """
 
 import asyncio
@@ -24,20 +25,20 @@ class Window(NamedTuple):
 
     length_ms: int
     limit: float
-    index: int = 0  # which window
+    number: int = 0  # which window
     used: float = 0.0
 
     def at(self, now_ms: int) -> "Window":
         """The window at a time, empty where a new one has begun."""
-        index = now_ms // self.length_ms
-        return self if index == self.index else self._replace(index=index, used=0.0)
+        number = now_ms // self.length_ms
+        return self if number == self.number else self._replace(number=number, used=0.0)
 
     def wait_ms(self, now_ms: int, cost: float, share: float) -> int:
         """Milliseconds until ``cost`` fits under ``share`` of the limit; 0 = it fits."""
         w = self.at(now_ms)
         if cost == 0.0 or w.used + cost <= w.limit * share or w.used == 0.0:
             return 0
-        return (w.index + 1) * w.length_ms - now_ms
+        return (w.number + 1) * w.length_ms - now_ms
 
 
 class Budget:

@@ -1,4 +1,6 @@
-"""What was missed, found out by REST: trades, ends, funding, the wallet; and what is due by time: gaps, expiries, comparisons."""
+"""What was missed, found out by REST: trades, ends, funding, the wallet; and what is due by time: gaps, expiries,
+comparisons.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,13 +10,14 @@ from live.adapters.binance.frames import Fill, from_trade
 from live.adapters.binance.orders import Known
 from live.adapters.binance.reconcile import Asker
 from live.adapters.binance.sending import Sender
-from live.adapters.binance.session import CallFailed, Session
+from live.adapters.binance.session import ACCOUNT, CallFailed, Session
 from live.adapters.binance.settings import BrokerSettings
 from live.adapters.binance.user_stream import Gap
 from live.ports import AccountView
 from qt_core.codes import CANCELLED
 
 QTY_TOLERANCE = 1e-9
+WALLET_READS = 3  # tries to read the wallet in a quiet moment
 
 
 class Catcher:
@@ -44,7 +47,6 @@ class Catcher:
         """
         desk = self.desk
         self.behind = True
-        before = desk.stream.last_ms, desk.last_fill_ms
         view = await self.asker.account(desk.teller.leverage)
         held = [i for i, p in desk.teller.ledger.positions.items() if p.qty != 0.0]
         symbols = self.asker.active_symbols(open_seqs, view, held)
@@ -54,11 +56,34 @@ class Catcher:
         for symbol, time_ms, amount in await self.asker.funding_since(since_ms):
             desk.fund(symbol, time_ms, amount)
         desk.funding_unknown = False
-        if before[0] == desk.stream.last_ms or before[1] == desk.last_fill_ms:  # no news since the wallet was read
-            desk.emit_all(desk.teller.adjust(view.wallet_usd, view.time_ms))
         self.behind = False
         self.caught_up += 1
+        await self._check_wallet()
         return view
+
+    async def _check_wallet(self) -> None:
+        """Compare the wallet while nothing happens: a trade that it knows and we do not would look like a difference."""
+        desk = self.desk
+        for _ in range(WALLET_READS):
+            told = desk.told
+            account = await self.session.call(ACCOUNT)
+            if desk.told == told and self._same_positions(account["positions"]):
+                wallet = next((float(a["walletBalance"]) for a in account["assets"] if a["asset"] == "USDT"), 0.0)
+                desk.emit_all(desk.teller.adjust(wallet, self.session.clock.now_ms()))
+                return
+        desk.changed_ms = self.session.clock.now_ms()  # later, with what the stream says
+
+    def _same_positions(self, rows: Iterable[Mapping[str, Any]]) -> bool:
+        """True where the exchange holds what our books hold."""
+        index, there = self.desk.teller.index, dict[int, float]()
+        for row in rows:
+            if row["symbol"] in index:
+                there[index[row["symbol"]]] = float(row["positionAmt"])
+        held = {i: p.qty for i, p in self.desk.teller.ledger.positions.items()}
+        return all(
+            abs(there.get(i, 0.0) - held.get(i, 0.0)) <= QTY_TOLERANCE * max(1.0, abs(held.get(i, 0.0)))
+            for i in there.keys() | held.keys()
+        )
 
     async def _trades(self, symbols: Iterable[str], since_ms: int) -> list[Fill]:
         """Trades of the symbols as fills with totals, in the order in which they happened."""
@@ -96,7 +121,7 @@ class Catcher:
             if known.client_id in rest:
                 known.placed = True
             elif known.placed or known.seq in open_seqs:
-                await self.sender.exists(known)
+                await self.sender.resolver.exists(known)
 
     async def mend_gaps(self) -> None:
         """Ask for what has been missing too long; after several questions let out what waits."""
@@ -125,7 +150,7 @@ class Catcher:
             if not known.triggered_ms or known.filled > 0.0 or now_ms - known.triggered_ms < self.settings.stuck_ms:
                 continue
             known.triggered_ms = now_ms
-            found = await self.sender.exists(known, made_only=True)
+            found = await self.sender.resolver.exists(known, made_only=True)
             if found is False and not known.over:
                 self.desk.lost(known, CANCELLED)
                 return known
@@ -153,5 +178,3 @@ class Catcher:
             self.behind = True
         elif money.wallet == money.wallet:
             desk.emit_all(desk.teller.adjust(money.wallet, money.time_ms))
-
-

@@ -1,4 +1,6 @@
-"""Where facts become events: the stream's state, the books and the orders in one place, without a socket or a clock of its own."""
+"""Where facts become events: the stream's state, the books and the orders in one place, without a socket or a clock of
+its own.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -28,12 +30,18 @@ class Desk:
 
     Attributes
     ----------
-    money : the last account message. changed_ms : when something was said that the exchange's balance must confirm; 0 = it has.
+    money : the last account message.
+    changed_ms : when something was said that the exchange's balance must confirm; 0 = it has.
     last_fill_ms : the exchange's time of the newest trade booked. key_expired, funding_unknown : what a caller must see to.
     """
 
     def __init__(
-        self, orders: Orders, teller: Teller, stream: UserStream, now_ms: Callable[[], int], cancel: Callable[[Known], None]
+        self,
+        orders: Orders,
+        teller: Teller,
+        stream: UserStream,
+        now_ms: Callable[[], int],
+        cancel: Callable[[Known], None],
     ) -> None:
         self.orders, self.teller, self.stream = orders, teller, stream
         self.live = False

@@ -1,8 +1,8 @@
 """Our own books of the account: what wallet and margin are after each event, by the simulated venue's arithmetic.
 
-The exchange states balances beside its trades, not with them, so the row of an event cannot quote them. The formulas are those of
-``qt_core.engine.ledger`` (isolated margin = notional / leverage, released in proportion; a loss beyond it is the insurance
-fund's), in plain Python on one record per symbol: a few events a minute do not need a kernel.
+The exchange states balances beside its trades, not with them, so the row of an event cannot quote them. The formulas
+are those of ``qt_core.engine.ledger`` (isolated margin = notional / leverage, released in proportion; a loss beyond it
+is the insurance fund's), in plain Python on one record per symbol: a few events a minute do not need a kernel.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,6 @@
-"""What is checked and set before a session may trade: contracts, keys, modes. Every refusal is one line that says what to do."""
+"""What is checked and set before a session may trade: contracts, keys, modes. Every refusal is one line that says what
+to do.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any

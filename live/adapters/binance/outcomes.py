@@ -1,14 +1,16 @@
 """What became of a request, read from an exception: one pure function and its table.
 
-The numeric code in the text decides. ccxt's exception class does not: its table for this exchange applies to the exchange's own
-addresses only, and calls some outcomes by names that say nothing about whether an order was taken (-1021 is a network error to
-it, a 503 of unknown outcome a plain one).
+The numeric code in the text decides. ccxt's exception class does not: its table for this exchange applies to the
+exchange's own addresses only, and calls some outcomes by names that say nothing about whether an order was taken
+(-1021 is a network error to it, a 503 of unknown outcome a plain one).
 """
 
 import re
 from typing import NamedTuple
 
 import ccxt
+
+from live.secrets import scrub
 from qt_core.codes import (
     BELOW_MIN_NOTIONAL,
     BRACKET_LEVERAGE,
@@ -27,8 +29,6 @@ from qt_core.codes import (
     ORDER_SLOTS,
     POST_ONLY_CROSS,
 )
-
-from live.secrets import scrub
 
 # Kinds of outcome: it was refused and would be again; refused, but may pass soon; nobody knows; the account cannot trade;
 # there is no such order; the request changed nothing because it is so already; the trigger lies beyond the price.
@@ -115,8 +115,8 @@ def code_of(text: str) -> int:
 def classify(error: BaseException) -> Outcome:
     """What ``error`` says of the request that raised it. Whatever is not known to be a refusal is UNKNOWN.
 
-    A plain ``ExchangeError`` without a code (a truncated body) and anything that is no exception of ccxt's are unknown too:
-    to believe an order refused that was taken would double it.
+    A plain ``ExchangeError`` without a code (a truncated body) and anything that is no exception of ccxt's are unknown
+    too: to believe an order refused that was taken would double it.
     """
     text = scrub(str(error))
     code = code_of(text)

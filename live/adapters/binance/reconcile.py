@@ -1,4 +1,6 @@
-"""The account asked by REST: what rests, what is held, and what happened while nobody listened, under the stream's own keys."""
+"""The account asked by REST: what rests, what is held, and what happened while nobody listened, under the stream's own
+keys.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,7 +1,7 @@
 """What the chain asks, in the exchange's words: pure functions from an intent to the parameters of one call.
 
-Prices and quantities come from the chain on the grid already. They are written as exact decimals, and a number that is off the
-grid is an error of ours that must not reach the exchange rounded.
+Prices and quantities come from the chain on the grid already. They are written as exact decimals, and a number that is
+off the grid is an error of ours that must not reach the exchange rounded.
 """
 
 from decimal import Decimal

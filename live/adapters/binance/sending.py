@@ -1,17 +1,17 @@
 """Requests of the chain carried out: what is sent, what its failure means, what is asked before anything is sent again.
 
-A request whose outcome is not known is never repeated blindly. The exchange is asked for the client id until it says that there
-is such an order, or until a late copy of the request could no longer be accepted (its receive window has passed) and there is
-still none. Client ids are unique among open orders only: a market order that was filled would be taken a second time.
+A request whose outcome is not known is never repeated blindly. The exchange is asked for the client id until it says
+that there is such an order, or until a late copy of the request could no longer be accepted (its receive window has
+passed) and there is still none. Client ids are unique among open orders only: a market order that was filled would be
+taken a second time.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from live.adapters.binance.budget import ENTRY, URGENT
-from live.adapters.binance.frames import Conditional, Fact, from_algo, from_order
+from live.adapters.binance.frames import Fact
 from live.adapters.binance.orders import Known, Orders, known_of
 from live.adapters.binance.outcomes import (
     ALREADY,
@@ -35,14 +35,12 @@ from live.adapters.binance.requests import (
     place,
     refusal,
 )
+from live.adapters.binance.resolving import Resolver
 from live.adapters.binance.session import (
-    ALGO_ORDER,
     AMEND,
-    ORDER,
     PLACE_ALGO,
     SET_LEVERAGE,
     CallFailed,
-    Endpoint,
     Session,
 )
 from live.adapters.binance.settings import BrokerSettings
@@ -51,7 +49,6 @@ from live.adapters.book import worst_price
 from live.ports import Depth, Intent, VenueEvent
 from qt_core.codes import EXCHANGE_BUSY, LEVERAGE, MARKET, NON_FINITE, OK, OP_AMEND, OP_CANCEL
 
-CLOCK_CODES = (-1021, -5028)
 NO_ANSWER = Outcome(UNKNOWN, OK, 0, "an answer without an order's id")
 
 
@@ -60,8 +57,8 @@ class Sender:
 
     Parameters
     ----------
-    specs : rows of market.SPEC_DT. depth : the book known of a symbol. emit : takes events. hear : takes facts that an answer
-    stated. alarm : takes (severity, key, text) for a person.
+    specs : rows of market.SPEC_DT. depth : the book known of a symbol.
+    emit : takes events. hear : takes facts that an answer stated. alarm : takes (severity, key, text) for a person.
     """
 
     def __init__(
@@ -79,9 +76,8 @@ class Sender:
         self.session, self.settings = session, settings
         self.orders, self.teller = orders, teller
         self.specs, self.depth = specs, depth
-        self.emit, self.hear, self.alarm = emit, hear, alarm
-        self.retried = 0
-        self.resolved = 0  # unknown outcomes that were found out
+        self.emit, self.alarm = emit, alarm
+        self.resolver = Resolver(session, settings, teller.names, hear)
 
     async def carry_out(self, intent: Intent, ask_first: bool) -> None:
         """One request of the chain. ``ask_first``: it may have been sent before."""
@@ -101,7 +97,7 @@ class Sender:
         if reason == OK and not intent.reduce_only:
             intent = self._cap(intent, known)
             reason = await self._set_leverage(intent)
-        if reason == OK and ask_first and await self.exists(known):
+        if reason == OK and ask_first and await self.resolver.exists(known):
             known.placed = True
             return
         if reason == OK:
@@ -120,7 +116,7 @@ class Sender:
 
     async def _replace(self, intent: Intent, olds: list[Known], ask_first: bool) -> None:
         new = self.orders.add(known_of(intent, self._touch(intent)))
-        there = ask_first and await self.exists(new)
+        there = ask_first and await self.resolver.exists(new)
         reason = OK if there else await self._place(intent, new)
         if reason != OK:
             for old in olds:
@@ -142,7 +138,7 @@ class Sender:
                 "quantity": on_grid(old.filled + intent.qty, float(specs["lot_step"]), "quantity"),
                 "price": on_grid(intent.price, float(specs["tick_size"]), "price"),
             }
-            await self._insist(Request(AMEND, params))
+            await self.resolver.insist(Request(AMEND, params))
         except CallFailed as failed:
             if failed.outcome.kind not in (NOT_FOUND, ALREADY):
                 self.alarm(1, f"amend:{old.client_id}", failed.outcome.text)
@@ -157,10 +153,10 @@ class Sender:
         if known.over:
             return
         try:
-            await self._insist(cancel(self.teller.names[known.symbol], known.client_id, known.conditional))
+            await self.resolver.insist(cancel(self.teller.names[known.symbol], known.client_id, known.conditional))
         except CallFailed as failed:
             if failed.outcome.kind == NOT_FOUND:
-                await self.exists(known)
+                await self.resolver.exists(known)
             else:
                 self.alarm(1, f"cancel:{known.client_id}", failed.outcome.text)
 
@@ -183,16 +179,16 @@ class Sender:
                 intent = as_market(intent)
                 known.kind = MARKET
                 continue
-            if outcome.kind == UNKNOWN and await self._found_out(known, sent_ms):
+            if outcome.kind == UNKNOWN and await self.resolver.found_out(known, sent_ms):
                 known.placed = True
                 return OK
             tries += 1
             if outcome.kind in (REJECTED, FATAL, NOT_FOUND, TRIGGERS_NOW):
                 return self._refused(outcome)
-            if self._enough(tries, started, outcome.kind == RETRY and not intent.reduce_only):
-                await self._mend_clock(outcome)
+            if self.resolver.enough(tries, started, outcome.kind == RETRY and not intent.reduce_only):
+                await self.resolver.mend_clock(outcome)
                 return EXCHANGE_BUSY  # the chain asks for a refused entry again by itself
-            await self._pause(outcome, tries)
+            await self.resolver.pause(outcome, tries)
 
     @property
     def _working(self) -> int:
@@ -212,71 +208,6 @@ class Sender:
             self.alarm(2, f"fatal:{outcome.code}", outcome.text)
         return outcome.reason or NON_FINITE
 
-    async def _found_out(self, known: Known, sent_ms: int) -> bool:
-        """Ask until the order is found, or a late copy of the request could not be accepted any more."""
-        self.resolved += 1
-        window = self.session.settings.recv_window_ms + self.settings.unknown_ms
-        last_ms = sent_ms if known.conditional else sent_ms + window  # a conditional order's id cannot be taken twice
-        while True:
-            there = await self.exists(known)
-            if there or (there is False and self.session.clock.now_ms() >= last_ms):
-                return bool(there)
-            await asyncio.sleep(self.settings.unknown_ms / 1e3)
-
-    async def exists(self, known: Known, made_only: bool = False) -> "bool | None":
-        """Whether the exchange knows the order, as either kind; None where it does not say.
-
-        ``made_only``: of a conditional order, whether it has become an order in the matching engine.
-        """
-        kinds: tuple[tuple[Endpoint, str], ...] = ((ORDER, "origClientOrderId"), (ALGO_ORDER, "clientAlgoId"))
-        unsure = False
-        for endpoint, name in kinds[::-1] if known.conditional or known.kind == 0 else kinds[:1]:
-            params = {"symbol": self.teller.names[known.symbol], name: known.client_id}
-            try:
-                row = await self.session.call(endpoint, params, URGENT)
-            except CallFailed as failed:
-                unsure |= failed.outcome.kind != NOT_FOUND
-                continue
-            if isinstance(row, Mapping) and "symbol" in row:
-                fact = from_order(row) if endpoint is ORDER else from_algo(row)
-                if fact is not None:
-                    self.hear(fact)
-                if made_only and isinstance(fact, Conditional) and not fact.order_id:
-                    continue
-                return True
-            unsure = True
-        return None if unsure else False
-
-    async def _insist(self, request: Request) -> Any:
-        """A cancel or an amend: repeating one changes nothing, so whatever may pass is tried again."""
-        tries, started = 0, time.monotonic()
-        while True:
-            try:
-                return await self.session.call(request.endpoint, request.params, URGENT)
-            except CallFailed as failed:
-                tries += 1
-                if failed.outcome.kind not in (RETRY, UNKNOWN) or self._enough(tries, started, False):
-                    raise
-                await self._pause(failed.outcome, tries)
-
-    def _enough(self, tries: int, started: float, refuse_at_once: bool) -> bool:
-        """True where a request has been repeated often and long enough."""
-        long = (time.monotonic() - started) * 1e3 > self.settings.patience_ms
-        return refuse_at_once or (tries > self.settings.max_retries and long)
-
-    async def _pause(self, outcome: Outcome, tries: int) -> None:
-        self.retried += 1
-        await self._mend_clock(outcome)
-        doubled = self.settings.retry_ms * 2 ** min(tries - 1, 10)
-        await asyncio.sleep(min(doubled, self.settings.retry_cap_ms) / 1e3)
-
-    async def _mend_clock(self, outcome: Outcome) -> None:
-        if outcome.code in CLOCK_CODES:
-            try:
-                await self.session.set_clock()
-            except CallFailed:
-                return  # the next attempt says the same again
-
     async def _set_leverage(self, intent: Intent) -> int:
         """Set the symbol's leverage where it differs; never more than the chain asked for."""
         i, leverage = intent.symbol, max(1, int(intent.leverage))
@@ -284,7 +215,7 @@ class Sender:
             return OK
         request = Request(SET_LEVERAGE, {"symbol": self.teller.names[i], "leverage": leverage})
         try:
-            answer = await self._insist(request)
+            answer = await self.resolver.insist(request)
         except CallFailed as failed:
             kind = failed.outcome.kind
             return EXCHANGE_BUSY if kind in (RETRY, UNKNOWN) else failed.outcome.reason or LEVERAGE

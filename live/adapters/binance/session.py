@@ -1,8 +1,8 @@
 """ccxt's exchange and every call made through it: budget, timeout, and an error that carries its outcome and no secret.
 
-The endpoints are called by ccxt's implicit methods, one per path of the exchange: ccxt signs, sends and reads the answer; what is
-sent and what came back are the exchange's own words. Its unified methods would round what is on the grid already, lose fields
-(``algoStatus``), and send stops given as nested dictionaries as text.
+The endpoints are called by ccxt's implicit methods, one per path of the exchange: ccxt signs, sends and reads the
+answer; what is sent and what came back are the exchange's own words. Its unified methods would round what is on the
+grid already, lose fields (``algoStatus``), and send stops given as nested dictionaries as text.
 """
 
 import asyncio
@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import ccxt.pro
 
 from live.adapters.binance.budget import CALM, Budget
-from live.adapters.binance.outcomes import Outcome, classify
+from live.adapters.binance.outcomes import UNKNOWN, Outcome, classify
 from live.adapters.binance.settings import BudgetSettings, ConnectionSettings
 from live.secrets import Keys, guard_logging
+from qt_core.codes import OK
 
 SECTIONS = {"fapiPublic": "v1", "fapiPrivate": "v1", "fapiPrivateV2": "v2", "fapiPrivateV3": "v3"}
+CUT_OFF = "an answer that breaks off"
 SLACK_MS = 1_000  # ccxt's own timeout comes first: it closes its connection properly
 
 
@@ -73,8 +75,8 @@ CANCEL_ALGO = Endpoint("fapiPrivateDeleteAlgoOrder", 1)
 class RawBinance(ccxt.pro.binanceusdm):  # type: ignore[misc]
     """ccxt's exchange with its three hooks: every answer's headers, every message as it came, every connection made.
 
-    Messages that are events are not handed on to ccxt: its caches lose the closed flag of a candle, mix late with new and grow,
-    and nobody here reads them. What answers a subscription or is an error is ccxt's to read.
+    Messages that are events are not handed on to ccxt: its caches lose the closed flag of a candle, mix late with new
+    and grow, and nobody here reads them. What answers a subscription or is an error is ccxt's to read.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -91,7 +93,9 @@ class RawBinance(ccxt.pro.binanceusdm):  # type: ignore[misc]
         return super().on_rest_response(code, reason, url, method, headers, body, *more)
 
     def handle_message(self, client: Any, message: Any) -> None:
-        """Read a message; whatever is wrong with one must not end ccxt's receive loop, which would stop without a word."""
+        """Read a message; whatever is wrong with one must not end ccxt's receive loop, which would stop without a
+        word.
+        """
         try:
             data = message.get("data", message) if isinstance(message, dict) else None
             if isinstance(data, dict) and "e" in data:
@@ -137,7 +141,6 @@ class Session:
         self.budget = Budget(budget or BudgetSettings(), self.clock.now_ms)
         self.calls = 0
         self.failures = 0
-        self.last_answer_ms = 0
         self.last_call_ms = float("nan")  # how long the last call took
         self._routes: dict[str, tuple[Frames, Callable[[], None]]] = {}
         self.exchange = self._make(keys)
@@ -205,9 +208,10 @@ class Session:
         except Exception as error:  # ccxt raises its own, sockets theirs
             outcome = classify(error)
         else:
-            self.last_answer_ms = self.clock.now_ms()
             self.last_call_ms = (time.monotonic() - started) * 1e3
-            return answer
+            if isinstance(answer, dict | list):
+                return answer
+            outcome = Outcome(UNKNOWN, OK, 0, CUT_OFF)  # ccxt hands a body that is no JSON on as text
         self.failures += 1
         raise CallFailed(outcome)  # outside of the except: the original, with its signed address, is not chained to it
 

@@ -1,4 +1,6 @@
-"""Facts of the exchange told as events of the chain: which order it was, what the books are after it, whether it is over."""
+"""Facts of the exchange told as events of the chain: which order it was, what the books are after it, whether it is
+over.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -175,7 +177,9 @@ class Teller:
 
 
 def reference_price(known: Known, f: Fill) -> float:
-    """What slippage is measured against: a conditional order's trigger, a maker's own price, else the price when it was sent."""
+    """What slippage is measured against: a conditional order's trigger, a maker's own price, else the price when it
+    was sent.
+    """
     if known.trigger > 0.0:
         return known.trigger
     if f.maker:

@@ -1,9 +1,10 @@
-"""The user stream as a state machine: messages in whatever order and number, facts out, each once, in an order that holds.
+"""The user stream as a state machine: messages in whatever order and number, facts out, each once, in an order that
+holds.
 
-An order's trades are chained by its cumulative quantity: one that says ``z`` after filling ``l`` comes after the one that said
-``z - l``. So a trade waits for its predecessor, and the end of an order for all its trades; a state that says less than is known
-already (a late PARTIALLY_FILLED) carries nothing. What waits too long is a gap: the caller asks REST for the order's trades and
-gives them to ``fill_in``.
+An order's trades are chained by its cumulative quantity: one that says ``z`` after filling ``l`` comes after the one
+that said ``z - l``. So a trade waits for its predecessor, and the end of an order for all its trades; a state that
+says less than is known already (a late PARTIALLY_FILLED) carries nothing. What waits too long is a gap: the caller
+asks REST for the order's trades and gives them to ``fill_in``.
 """
 
 from collections import OrderedDict
@@ -72,7 +73,7 @@ class UserStream:
         self._orders: OrderedDict[tuple[str, str], _Order] = OrderedDict()
         self._limit = limit
         self._client_of: dict[tuple[str, str], str] = {}  # order made by a conditional one -> our id
-        self._strangers: dict[tuple[str, str], tuple[int, list[Fact]]] = {}
+        self._strangers: dict[tuple[str, str], tuple[int, list[Fill | End]]] = {}
 
     def feed(self, message: Mapping[str, Any], now_ms: int) -> list[Fact]:
         """Facts that follow from one raw message, in the order in which they are to be applied."""
@@ -118,13 +119,15 @@ class UserStream:
         for place, (since_ms, facts) in list(self._strangers.items()):
             if now_ms - since_ms >= wait_ms:
                 del self._strangers[place]
-                self._client_of[place] = facts[0].client_id  # type: ignore[union-attr]
+                self._client_of[place] = facts[0].client_id
                 for fact in facts:
-                    out += self._chain(fact, now_ms)  # type: ignore[arg-type]
+                    out += self._chain(fact, now_ms)
         return out
 
     def give_up(self, gap: Gap, now_ms: int) -> list[Fact]:
-        """Let out what waits though something is missing; the ledger's comparison with the exchange shows the difference."""
+        """Let out what waits though something is missing; the ledger's comparison with the exchange shows the
+        difference.
+        """
         order = self._orders[gap.symbol, gap.order_id]
         out: list[Fact] = []
         while order.waiting:
@@ -142,7 +145,7 @@ class UserStream:
         self._client_of[place] = said.client_id
         out: list[Fact] = []
         for fact in self._strangers.pop(place, (0, []))[1]:
-            out += self._chain(fact._replace(client_id=said.client_id), now_ms)  # type: ignore[union-attr, arg-type]
+            out += self._chain(fact._replace(client_id=said.client_id), now_ms)
         return out
 
     def _chain(self, fact: "Fill | End", now_ms: int) -> list[Fact]:

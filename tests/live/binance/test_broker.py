@@ -44,7 +44,9 @@ def test_an_entry_its_protection_and_a_stop_that_closes_it():
             assert row["fee_usd"] == pytest.approx(200.0 * FEE)
             assert row["wallet_usd"] == pytest.approx(10_000.0 - 200.0 * FEE)
             assert row["margin_usd"] == pytest.approx(40.0)
-            await s.submit(stop(2, 98.5, 2.0), intent(3, TAKE_PROFIT, -1, 2.0, trigger=105.0, reduce_only=1, tag=TAG_TP))
+            await s.submit(
+                stop(2, 98.5, 2.0), intent(3, TAKE_PROFIT, -1, 2.0, trigger=105.0, reduce_only=1, tag=TAG_TP)
+            )
             assert len(s.resting()) == 2
             (leverage,) = s.asked("leverage", "POST")
             assert leverage["leverage"] == "5"
@@ -191,7 +193,11 @@ def test_a_trailing_stop_is_sent_with_a_distance_the_exchange_takes():
             await s.advance()
             await s.submit(intent(2, TRAILING, -1, 1.0, reduce_only=1, callback=0.0123, activation=102.0))
             (asked,) = s.asked("algoOrder", "POST")
-            assert (asked["type"], asked["callbackRate"], asked["activatePrice"]) == ("TRAILING_STOP_MARKET", "1.3", "102.0")
+            assert (asked["type"], asked["callbackRate"], asked["activatePrice"]) == (
+                "TRAILING_STOP_MARKET",
+                "1.3",
+                "102.0",
+            )
             assert "triggerPrice" not in asked
             assert len(s.resting()) == 1
 

@@ -1,6 +1,5 @@
 """Errors by their number: recorded messages of the exchange, and what ccxt makes of a broken answer."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -70,15 +69,19 @@ def test_what_ccxt_raises_for_an_answer(status: int, body: str, outcome: int):
     """The text is made by ccxt itself, on an address that its table does not know."""
     exchange = ccxt.async_support.binanceusdm()
     url = "http://127.0.0.1:1/fapi/v1/order"
-    with pytest.raises(ccxt.BaseError) as raised:
-        parsed = json.loads(body) if body.startswith("{") else None
+    parsed = json.loads(body) if body.startswith("{") else None
+
+    def answer() -> None:
         exchange.handle_errors(status, "reason", url, "POST", {}, body, parsed, {}, "")
         exchange.handle_http_status_code(status, "reason", url, "POST", body)
+
+    with pytest.raises(ccxt.BaseError) as raised:
+        answer()
     assert oc.classify(raised.value).kind == outcome
 
 
 @pytest.mark.parametrize(
-    "error", [TimeoutError(), asyncio.TimeoutError(), ConnectionResetError(), ccxt.RequestTimeout("POST"), KeyError("x"),
+    "error", [TimeoutError(), ConnectionResetError(), ccxt.RequestTimeout("POST"), KeyError("x"),
               ccxt.ExchangeNotAvailable("binanceusdm POST http://127.0.0.1"), ccxt.ExchangeError("binanceusdm POST")]
 )  # fmt: skip
 def test_what_is_not_known_to_be_a_refusal_is_unknown(error: Exception):

@@ -21,7 +21,16 @@ from tests.engine.tables import QUIET, market_of
 
 NAME, RUN = "AAAUSDT", "run001"
 QUICK = BrokerSettings(
-    retry_ms=5, retry_cap_ms=50, patience_ms=3_000, unknown_ms=20, gap_ms=50, tick_ms=5, settle_ms=60, stuck_ms=50, close_ms=500, stream_silence_ms=10**9
+    retry_ms=5,
+    retry_cap_ms=50,
+    patience_ms=3_000,
+    unknown_ms=20,
+    gap_ms=50,
+    tick_ms=5,
+    settle_ms=60,
+    stuck_ms=50,
+    close_ms=500,
+    stream_silence_ms=10**9,
 )
 PATIENCE, TURN_S = 1_000, 0.003
 NEVER = 2**63 - 1
@@ -55,7 +64,9 @@ def amended(old: Intent, time_ms: int = 1_700_000_060_000, **more: Any) -> Inten
 
 def cancelled(old: Intent, time_ms: int = 1_700_000_060_000) -> Intent:
     """A cancel of an order."""
-    return old._replace(op=OP_CANCEL, client_id=make_id(RUN, time_ms, NAME, OP_CANCEL, old.tag, old.seq), side=0, qty=0.0)
+    return old._replace(
+        op=OP_CANCEL, client_id=make_id(RUN, time_ms, NAME, OP_CANCEL, old.tag, old.seq), side=0, qty=0.0
+    )
 
 
 class Scene:
@@ -138,7 +149,11 @@ class Scene:
 
 
 def broker_on(
-    exchange: Exchange, settings: BrokerSettings = QUICK, resume: Resume | None = None, world: World | None = None, **more: Any
+    exchange: Exchange,
+    settings: BrokerSettings = QUICK,
+    resume: Resume | None = None,
+    world: World | None = None,
+    **more: Any,
 ) -> BinanceBroker:
     """A broker for the exchange, not opened."""
     connection = ConnectionSettings(

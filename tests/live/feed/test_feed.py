@@ -1,4 +1,6 @@
-"""The feed on a real socket: closed bars equal to the market's, in order and without holes, whatever the connection does."""
+"""The feed on a real socket: closed bars equal to the market's, in order and without holes, whatever the connection
+does.
+"""
 
 import asyncio
 import math
@@ -68,9 +70,7 @@ class Watch:
 
     async def subscribed(self, categories: tuple[str, ...] = ("market", "public")) -> None:
         """Until the exchange has both subscriptions."""
-        await self.until(
-            lambda: {c.category for c in self.exchange.sockets.open if c.streams} >= set(categories)
-        )
+        await self.until(lambda: {c.category for c in self.exchange.sockets.open if c.streams} >= set(categories))
 
     async def end(self) -> None:
         await self.feed.close()
@@ -80,9 +80,7 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(
-    m: Market, settings: FeedSettings = QUICK, first_bar: int = 4, **more: Any
-) -> AsyncIterator[Watch]:
+async def watching(m: Market, settings: FeedSettings = QUICK, first_bar: int = 4, **more: Any) -> AsyncIterator[Watch]:
     exchange = Exchange(m, Settings(first_bar=first_bar, **more))
     await exchange.start()
     connection = ConnectionSettings(
