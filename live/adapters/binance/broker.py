@@ -249,7 +249,8 @@ class BinanceBroker:
             self._alarm(2, "stuck", f"conditional order {stuck.client_id} was triggered and made no order")
         await self.catcher.compare()
         silent = now_ms - max(self.desk.last_frame_ms, self._asked_ms) > s.stream_silence_ms
-        if (self.catcher.behind or self.desk.funding_unknown or silent) and self.listener.connected:
+        due = self.catcher.behind or self.desk.funding_unknown or self.desk.missing
+        if (due or silent) and self.listener.connected:
             self._asked_ms = now_ms
             try:
                 await self.catcher.catch_up((self.desk.stream.last_ms or now_ms) - s.overlap_ms)

@@ -52,6 +52,7 @@ class Catcher:
         symbols = self.asker.active_symbols(open_seqs, view, held)
         for fill in await self._trades(symbols, since_ms):
             desk.take(fill)
+        desk.let_go()
         await self._ends(view, set(open_seqs))
         for symbol, time_ms, amount in await self.asker.funding_since(since_ms):
             desk.fund(symbol, time_ms, amount)

@@ -16,7 +16,7 @@ from live.adapters.binance.frames import (
     funding_key,
 )
 from live.adapters.binance.orders import Known, Orders
-from live.adapters.binance.telling import Teller
+from live.adapters.binance.telling import DUST, Teller
 from live.adapters.binance.user_stream import UserStream
 from live.errors import LiveError
 from live.ports import VenueEvent
@@ -32,7 +32,8 @@ class Desk:
     ----------
     money : the last account message.
     changed_ms : when something was said that the exchange's balance must confirm; 0 = it has.
-    last_fill_ms : the exchange's time of the newest trade booked. key_expired, funding_unknown : what a caller must see to.
+    last_fill_ms : the exchange's time of the newest trade booked.
+    key_expired, funding_unknown, missing : what a caller must see to.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Desk:
         self.last_frame_ms = 0
         self.key_expired = False
         self.funding_unknown = False
+        self.missing = False
         self.told = 0
         self._now_ms, self._cancel = now_ms, cancel
+        self._early: list[Fill] = []
         self._held: list[Mapping[str, Any]] = []
         self._queue: asyncio.Queue[VenueEvent | LiveError | None] = asyncio.Queue()
         self._sink: list[VenueEvent] | None = None
@@ -92,6 +95,28 @@ class Desk:
             self.key_expired = True
 
     def _fill(self, fact: Fill) -> None:
+        if fact.reduce_only and not self._reducible(fact):
+            self._early.append(fact)  # what opened the position has not been told yet
+            self.missing = True
+            return
+        self._book(fact)
+        for early in [f for f in self._early if self._reducible(f)]:
+            self._early.remove(early)
+            self._book(early)
+
+    def _reducible(self, fact: Fill) -> bool:
+        """True where our books hold what a reduce-only trade reduces."""
+        i = self.teller.index.get(fact.symbol)
+        held = 0.0 if i is None else self.teller.ledger.at(i).qty
+        return i is None or -held * fact.side >= fact.qty * (1.0 - DUST)
+
+    def let_go(self) -> None:
+        """Book what has waited for a position: REST has been asked, and nothing more will come."""
+        early, self._early, self.missing = self._early, [], False
+        for fact in early:
+            self._book(fact)
+
+    def _book(self, fact: Fill) -> None:
         events = self.teller.fill(fact)
         self.last_fill_ms = max(self.last_fill_ms, fact.time_ms)
         self.changed_ms = self._now_ms()

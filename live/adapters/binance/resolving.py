@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from live.adapters.binance.budget import URGENT
+from live.adapters.binance.budget import BANNED, URGENT
 from live.adapters.binance.frames import Conditional, Fact, from_algo, from_order
 from live.adapters.binance.orders import Known
 from live.adapters.binance.outcomes import NOT_FOUND, RETRY, UNKNOWN, Outcome
@@ -79,7 +79,7 @@ class Resolver:
                 return await self.session.call(request.endpoint, request.params, URGENT)
             except CallFailed as failed:
                 tries += 1
-                if failed.outcome.kind not in (RETRY, UNKNOWN) or self.enough(tries, started, False):
+                if not repeatable(failed.outcome) or self.enough(tries, started, False):
                     raise
                 await self.pause(failed.outcome, tries)
 
@@ -100,3 +100,8 @@ class Resolver:
                 await self.session.set_clock()
             except CallFailed:
                 return  # the next attempt says the same again
+
+
+def repeatable(outcome: Outcome) -> bool:
+    """True where a request that protects, reduces or cancels is sent again; a ban is waited out, the budget sees to that."""
+    return outcome.kind in (RETRY, UNKNOWN) or outcome.code == BANNED

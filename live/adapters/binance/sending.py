@@ -13,16 +13,7 @@ from typing import Any
 from live.adapters.binance.budget import ENTRY, URGENT
 from live.adapters.binance.frames import Fact
 from live.adapters.binance.orders import Known, Orders, known_of
-from live.adapters.binance.outcomes import (
-    ALREADY,
-    FATAL,
-    NOT_FOUND,
-    REJECTED,
-    RETRY,
-    TRIGGERS_NOW,
-    UNKNOWN,
-    Outcome,
-)
+from live.adapters.binance.outcomes import ALREADY, FATAL, NOT_FOUND, RETRY, TRIGGERS_NOW, UNKNOWN, Outcome
 from live.adapters.binance.requests import (
     CONDITIONAL,
     RESTING,
@@ -35,7 +26,7 @@ from live.adapters.binance.requests import (
     place,
     refusal,
 )
-from live.adapters.binance.resolving import Resolver
+from live.adapters.binance.resolving import Resolver, repeatable
 from live.adapters.binance.session import (
     AMEND,
     PLACE_ALGO,
@@ -47,7 +38,7 @@ from live.adapters.binance.settings import BrokerSettings
 from live.adapters.binance.telling import Teller
 from live.adapters.book import worst_price
 from live.ports import Depth, Intent, VenueEvent
-from qt_core.codes import EXCHANGE_BUSY, LEVERAGE, MARKET, NON_FINITE, OK, OP_AMEND, OP_CANCEL
+from qt_core.codes import EV_CANCEL, EXCHANGE_BUSY, LEVERAGE, MARKET, NON_FINITE, OK, OP_AMEND, OP_CANCEL
 
 NO_ANSWER = Outcome(UNKNOWN, OK, 0, "an answer without an order's id")
 
@@ -155,10 +146,12 @@ class Sender:
         try:
             await self.resolver.insist(cancel(self.teller.names[known.symbol], known.client_id, known.conditional))
         except CallFailed as failed:
-            if failed.outcome.kind == NOT_FOUND:
-                await self.resolver.exists(known)
-            else:
+            if failed.outcome.kind != NOT_FOUND:
                 self.alarm(1, f"cancel:{known.client_id}", failed.outcome.text)
+            elif await self.resolver.exists(known) is False and not known.over:
+                known.over = True
+                if not known.silent:
+                    self.emit(self.teller.refused(known, known.cause, self.session.clock.now_ms(), EV_CANCEL))
 
     async def _place(self, intent: Intent, known: Known) -> int:
         """Send an order until its fate is known; OK where it is at the exchange, else why not."""
@@ -183,7 +176,7 @@ class Sender:
                 known.placed = True
                 return OK
             tries += 1
-            if outcome.kind in (REJECTED, FATAL, NOT_FOUND, TRIGGERS_NOW):
+            if not repeatable(outcome) or (outcome.kind == FATAL and not intent.reduce_only):
                 return self._refused(outcome)
             if self.resolver.enough(tries, started, outcome.kind == RETRY and not intent.reduce_only):
                 await self.resolver.mend_clock(outcome)

@@ -7,12 +7,15 @@ import asyncio
 import pytest
 
 from live.adapters.binance.broker import Resume
+from live.adapters.binance.orders import known_of
 from live.adapters.binance.session import CANCEL_ALGO, CallFailed
 from live.errors import LiveError
 from live.ports import PositionView
 from live.testing.exchange import Exchange
 from live.testing.settings import Settings
 from qt_core.codes import (
+    CANCELLED,
+    EV_CANCEL,
     EV_FILL,
     EV_FUNDING,
     EV_LIQUIDATION,
@@ -30,6 +33,7 @@ from tests.live.binance.world import (
     Scene,
     amended,
     broker_on,
+    cancelled,
     intent,
     play,
     stop,
@@ -134,6 +138,47 @@ def test_the_stream_is_told_once_whatever_is_dropped_doubled_or_reordered():
             health = s.broker.health()
             assert health.gaps_filled > 0
             assert health.adjusted == 0
+
+    play(scene)
+
+
+def test_an_entry_whose_only_message_was_lost_is_found_by_the_account_message():
+    async def scene():
+        rows = [QUIET, QUIET, QUIET, (100.0, 100.5, 94.0, 95.0), *[QUIET] * 4]
+        async with trading(rows) as s:
+            await s.submit(intent(1))
+            s.exchange.plan("drop_event", 1, "", "ORDER_TRADE_UPDATE")
+            await s.advance()
+            assert s.exchange.happened == {"drop_event": 1}
+            await s.wait(1)
+            assert s.told() == [("fill", 1, 1.0)]
+            await s.until(lambda: not s.broker.health().behind and s.broker.desk.changed_ms == 0, "to be level")
+            assert s.broker.health().adjusted == 0
+
+    play(scene)
+
+
+def test_a_ban_is_waited_out_by_what_protects():
+    async def scene():
+        async with trading() as s:
+            await s.submit(intent(1))
+            await s.advance()
+            s.exchange.plan("ban", 1, "POST", "algoOrder")
+            await s.submit(stop(2, 95.0))
+            assert s.resting() == [stop(2, 95.0).client_id]
+            assert s.told() == [("fill", 1, 1.0)]
+
+    play(scene)
+
+
+def test_a_cancel_of_what_the_exchange_does_not_know_ends_the_order():
+    async def scene():
+        async with trading() as s:
+            lost = intent(7, LIMIT, 1, 1.0, price=95.0)
+            s.broker.orders.add(known_of(lost)).placed = True
+            await s.submit(cancelled(lost))
+            (end,) = await s.wait(1)
+            assert (end.row["kind"], end.row["seq"], end.row["reason"]) == (EV_CANCEL, 7, CANCELLED)
 
     play(scene)
 
