@@ -100,7 +100,7 @@ class Desk:
             self.missing = True
             return
         self._book(fact)
-        for early in [f for f in self._early if self._reducible(f)]:
+        while (early := next((f for f in self._early if self._reducible(f)), None)) is not None:
             self._early.remove(early)
             self._book(early)
 
