@@ -12,7 +12,7 @@ from live.adapters.binance.lanes import Lanes
 from live.adapters.binance.ledger import Ledger
 from live.adapters.binance.listening import Listener
 from live.adapters.binance.opening import open_account, open_clock, open_contracts, open_symbols
-from live.adapters.binance.orders import Known, Orders, known_of
+from live.adapters.binance.orders import Known, Orders, known_of, known_of_view
 from live.adapters.binance.reconcile import Asker
 from live.adapters.binance.sending import Sender
 from live.adapters.binance.session import CallFailed, Session
@@ -21,9 +21,9 @@ from live.adapters.binance.telling import Teller
 from live.adapters.binance.user_stream import UserStream
 from live.adapters.binance.views import BrokerHealth, Resume, World
 from live.errors import LiveError
-from live.ports import AccountView, Alert, Alerts, ClosedBar, Intent, VenueEvent
+from live.ports import AccountView, Alert, Alerts, Intent, OrderView, VenueEvent
 from live.secrets import scrub
-from qt_core.codes import EXPIRED, OP_CANCEL
+from qt_core.codes import EXPIRED
 
 
 class BinanceBroker:
@@ -47,6 +47,7 @@ class BinanceBroker:
         resume: "Resume | None" = None,
     ) -> None:
         self.session = session
+        self.label = session.label
         self.settings = s = settings or BrokerSettings()
         self.symbols, self.specs = tuple(symbols), specs
         self._alerts, self._resume = alerts, resume
@@ -62,6 +63,7 @@ class BinanceBroker:
         )
         self.asker = Asker(session, self.orders, index, s.page)
         self.catcher = Catcher(session, s, self.desk, self.asker, self.sender)
+        self.catcher.planned = resume.planned if resume else frozenset()
         self.lanes = Lanes(self._broken)
         self.listener = Listener(session, s.keep_alive_ms, self.desk.hear, self._reconnected, self._alarm)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,19 +106,31 @@ class BinanceBroker:
         self.desk.go_live(forget=True)
 
     async def submit(self, intents: Sequence[Intent], ask_first: bool = False) -> None:
-        """Hand requests to their symbols' lanes; what becomes of them is told by events."""
+        """Carry requests out, each symbol's one after the other; what becomes of them is told by events.
+
+        Returns when all are done, or after ``submit_wait_ms``: what takes longer (an unknown outcome, a busy exchange) goes
+        on by itself, for the runner must hear of other fills meanwhile.
+        """
+        waiting = []
         for intent in intents:
 
             async def job(intent: Intent = intent) -> None:
                 await self.sender.carry_out(intent, ask_first)
 
-            if intent.op != OP_CANCEL and intent.client_id in self.orders.by_id and not ask_first:
-                continue  # the same request once more
-            self.lanes.put(intent.symbol, job)
+            known = self.orders.by_id.get(intent.client_id)
+            if known is not None and (known.over or not ask_first):
+                continue  # the same request once more, or one whose end has been told
+            waiting.append(self.lanes.put(intent.symbol, job))
+        if waiting:
+            await asyncio.wait(waiting, timeout=self.settings.submit_wait_ms / 1e3)
 
-    def on_bar(self, bar: ClosedBar) -> None:
-        """Nothing: this broker's world moves by itself."""
-        return None
+    async def cancel_foreign(self, orders: Sequence[OrderView]) -> None:
+        """Cancel orders that are not this run's, as ``account`` listed them."""
+        for view in orders:
+            known = known_of_view(view)
+            known.silent = True
+            self._cancel_soon(known)
+        await self.lanes.drain(self.settings.submit_wait_ms / 1e3)
 
     async def events(self) -> AsyncIterator[VenueEvent]:
         """Events in the order in which they are to be applied, until ``close``.
@@ -145,7 +159,8 @@ class BinanceBroker:
     async def missed(self, since_ms: int, open_seqs: Sequence[int]) -> Sequence[VenueEvent]:
         """Events since a time that nobody has been told, oldest first; what has waited in the stream follows in it.
 
-        Orders that the exchange has never seen are not ended here: they are to be submitted again with ``ask_first``.
+        Orders that were sent and are not known to the exchange have ended; those of ``Resume.planned`` are left alone, they
+        are submitted again with ``ask_first``.
 
         Raises
         ------

@@ -34,6 +34,9 @@ class Catcher:
         self.gaps_filled = 0
         self.caught_up = 0
         self.margin_drift_usd = 0.0
+        self.planned: frozenset[str] = (
+            frozenset()
+        )  # client ids that will be submitted again: their absence says nothing
         self.behind = False  # a catch-up is due: it failed, or the connection was lost
         self._asks: dict[Gap, int] = {}
 
@@ -121,8 +124,10 @@ class Catcher:
         for known in list(self.desk.orders.open()):
             if known.client_id in rest:
                 known.placed = True
-            elif known.placed or known.seq in open_seqs:
-                await self.sender.resolver.exists(known)
+            elif known.placed or (known.seq in open_seqs and known.client_id not in self.planned):
+                there = await self.sender.resolver.exists(known)
+                if there is False and not known.over and not known.silent:
+                    self.desk.lost(known, CANCELLED)
 
     async def mend_gaps(self) -> None:
         """Ask for what has been missing too long; after several questions let out what waits."""

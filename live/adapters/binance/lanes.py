@@ -17,23 +17,31 @@ class Lanes:
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
         self._failed = failed
-        self._jobs: dict[int, deque[Job]] = {}
+        self._jobs: dict[int, deque[tuple[Job, asyncio.Future[None]]]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._closed = False
 
-    def put(self, symbol: int, job: Job) -> None:
-        """Append a job to a symbol's lane; dropped once the lanes are closed."""
+    def put(self, symbol: int, job: Job) -> "asyncio.Future[None]":
+        """Append a job to a symbol's lane; the future is done when the job is. Dropped once the lanes are closed."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._closed:
-            return
-        self._jobs.setdefault(symbol, deque()).append(job)
+            done.set_result(None)
+            return done
+        self._jobs.setdefault(symbol, deque()).append((job, done))
         if symbol not in self._tasks:
             self._tasks[symbol] = asyncio.create_task(self._run(symbol), name=f"lane {symbol}")
+        return done
 
     async def _run(self, symbol: int) -> None:
         jobs = self._jobs[symbol]
         try:
             while jobs:
-                await jobs.popleft()()
+                job, done = jobs.popleft()
+                try:
+                    await job()
+                finally:
+                    if not done.done():
+                        done.set_result(None)
         except Exception as error:
             self._failed(error)
         finally:

@@ -38,7 +38,7 @@ from live.adapters.binance.settings import BrokerSettings
 from live.adapters.binance.telling import Teller
 from live.adapters.book import worst_price
 from live.ports import Depth, Intent, VenueEvent
-from qt_core.codes import EV_CANCEL, EXCHANGE_BUSY, LEVERAGE, MARKET, NON_FINITE, OK, OP_AMEND, OP_CANCEL
+from qt_core.codes import EV_CANCEL, EXCHANGE_BUSY, EXPIRED, LEVERAGE, MARKET, NON_FINITE, OK, OP_AMEND, OP_CANCEL
 
 NO_ANSWER = Outcome(UNKNOWN, OK, 0, "an answer without an order's id")
 
@@ -91,6 +91,9 @@ class Sender:
         if reason == OK and ask_first and await self.resolver.exists(known):
             known.placed = True
             return
+        if reason == OK and intent.expire_ms <= self.session.clock.now_ms():
+            self.emit(self.teller.refused(known, EXPIRED, self.session.clock.now_ms(), EV_CANCEL))
+            return  # its life was over before it was sent
         if reason == OK:
             reason = await self._place(intent, known)
         if reason != OK and not known.over:

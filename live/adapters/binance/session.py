@@ -145,6 +145,12 @@ class Session:
         self._routes: dict[str, tuple[Frames, Callable[[], None]]] = {}
         self.exchange = self._make(keys)
 
+    @property
+    def label(self) -> str:
+        """What kind of account this is, for people."""
+        s = self.settings
+        return "binance (real money)" if s.real else f"binance at {s.rest_url}" if s.rest_url else "binance demo"
+
     def _make(self, keys: "Keys | None") -> RawBinance:
         s = self.settings
         config: dict[str, Any] = {

@@ -38,6 +38,7 @@ class BrokerSettings(NamedTuple):
     retry_ms: int = 250  # before the first retry, doubled for each further one,
     retry_cap_ms: int = 2_000  # up to this
     patience_ms: int = 20_000  # for so long a busy exchange is asked again for what protects, however often that is
+    submit_wait_ms: int = 2_000  # a call of the runner waits so long; what is not done by then goes on beside it
     unknown_ms: int = 500  # between two questions after an order of unknown outcome
     slippage_cap: float = 0.0015  # aelm.slippage_cap: a market entry that would cross more becomes IOC at the cap
     working_type: int = 0  # venue.working_type: 0 last price, 1 mark price triggers stops and targets

@@ -29,6 +29,7 @@ class Resume(NamedTuple):
     positions: tuple[PositionView, ...]
     keys: frozenset[str]  # of the events applied lately: from the time that ``missed`` is asked from
     intents: tuple[Intent, ...] = ()  # OP_NEW and OP_AMEND whose orders were not over
+    planned: frozenset[str] = frozenset()  # client ids of those not known to be sent: they are submitted again
 
 
 class BrokerHealth(NamedTuple):

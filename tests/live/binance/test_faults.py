@@ -21,6 +21,7 @@ from qt_core.codes import (
     EV_LIQUIDATION,
     EV_REJECT,
     EXCHANGE_BUSY,
+    EXPIRED,
     LIMIT,
     LIQUIDATED,
     MARKET,
@@ -311,20 +312,26 @@ def test_a_session_goes_on_after_a_kill_without_doubling_anything():
             await exchange.advance()
         held = PositionView(0, 1.0, 100.0, float(fill.row["margin_usd"]), 5.0)
         late = intent(3, LIMIT, 1, 1.0, price=95.0)
-        journal = Resume(float(fill.row["wallet_usd"]), (held,), frozenset({fill.key}), (stop(2, 95.5), late))
+        never = intent(4, LIMIT, 1, 1.0, price=94.0)  # sent, by its journal, but it did not arrive
+        old = intent(5, LIMIT, 1, 1.0, price=93.0, expire_ms=1)  # planned, and its life is over
+        planned = frozenset({late.client_id, old.client_id})
+        intents = (stop(2, 95.5), late, never, old)
+        journal = Resume(float(fill.row["wallet_usd"]), (held,), frozenset({fill.key}), intents, planned)
         second = Scene(exchange, broker_on(exchange, resume=journal))
         view = await second.broker.open()
         assert view.positions == ()
-        (missed,) = await second.broker.missed(int(fill.row["time_ms"]), (2, 3))
+        missed, gone = await second.broker.missed(int(fill.row["time_ms"]), (2, 3, 4, 5))
+        assert (gone.row["kind"], gone.row["seq"], gone.row["reason"]) == (EV_CANCEL, 4, CANCELLED)
         assert (missed.row["seq"], missed.row["realised_usd"], missed.row["done"]) == (2, pytest.approx(-4.5), 1)
         assert missed.row["wallet_usd"] == pytest.approx(view.wallet_usd)
         assert await second.broker.missed(int(fill.row["time_ms"]), (3,)) == []
         second.listen()
-        await second.submit(late, ask_first=True)
+        await second.submit(late, never, old, ask_first=True)
         await second.submit(late, ask_first=True)
         assert len(second.asked("order", "POST")) == 2  # of the first broker one, of this one one
         assert second.resting() == [late.client_id]
-        assert second.events == []
+        (end,) = await second.wait(1)
+        assert (end.row["kind"], end.row["seq"], end.row["reason"]) == (EV_CANCEL, 5, EXPIRED)
         await second.end()
         await exchange.stop()
 
@@ -375,6 +382,22 @@ def test_an_account_that_cannot_be_traded_is_refused_in_one_line(break_it, text:
         assert "\n" not in str(raised.value)
         await broker.close()
         await exchange.stop()
+
+    play(scene)
+
+
+def test_orders_of_others_can_be_taken_away():
+    async def scene():
+        async with trading() as s:
+            mine = intent(1, LIMIT, 1, 1.0, price=95.0)
+            other = mine._replace(client_id="by-hand", seq=9)
+            await s.submit(mine, other)
+            view = await s.broker.account()
+            foreign = [o for o in view.orders if o.seq == 0]
+            assert [o.client_id for o in foreign] == ["by-hand"]
+            await s.broker.cancel_foreign(foreign)
+            await s.advance()
+            assert s.resting() == [mine.client_id]
 
     play(scene)
 

@@ -95,7 +95,8 @@ class Scene:
 
     async def submit(self, *intents: Intent, ask_first: bool = False) -> None:
         """Send and wait until the lanes are empty."""
-        await self.broker.submit(intents, ask_first)
+        async with asyncio.timeout(20.0):
+            await self.broker.submit(intents, ask_first)
         assert await self.broker.lanes.drain(20.0)
 
     async def advance(self, bars: int = 1) -> None:

@@ -18,6 +18,7 @@ from live.errors import LiveError
 from live.ports import ClosedBar
 from live.testing.exchange import Exchange
 from live.testing.settings import Settings
+from qt_core.codes import PX_HIGH, PX_MARK_CLOSE, PX_OPEN
 from qt_core.market import Market
 from tests.engine.tables import HOUR_MS, QUIET, market_of
 from tests.live.binance.world import PATIENCE, TURN_S, play
@@ -80,14 +81,16 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(m: Market, settings: FeedSettings = QUICK, first_bar: int = 4, **more: Any) -> AsyncIterator[Watch]:
+async def watching(
+    m: Market, settings: FeedSettings = QUICK, first_bar: int = 4, decision: str = "", **more: Any
+) -> AsyncIterator[Watch]:
     exchange = Exchange(m, Settings(first_bar=first_bar, **more))
     await exchange.start()
     connection = ConnectionSettings(
         rest_url=exchange.url, ws_url=f"ws{exchange.url.removeprefix('http')}", timeout_ms=2_000, redial_ms=10,
         clock_samples=1,
     )  # fmt: skip
-    watch = Watch(exchange, CcxtFeed(Session(connection), m.symbols, "1h", settings))
+    watch = Watch(exchange, CcxtFeed(Session(connection), m.symbols, "1h", settings, decision))
     try:
         yield watch
     finally:
@@ -192,10 +195,36 @@ def test_funding_due_at_a_bars_open_comes_with_it():
             bars = await w.wait(4)
             assert [[(s.symbol, s.rate) for s in b.settled] for b in bars] == [
                 [], [(0, 0.0001)], [], [(0, 0.0003), (1, -0.0002)],
-            ][-len(bars):]  # fmt: skip
-            assert bars[3].settled[0].time_ms == int(m.time[4])
+            ]  # fmt: skip
+            assert bars[3].settled[0].time_ms == bars[3].open_ms == int(m.time[4])
             assert w.feed.settled_rate(0) == 0.0003
             assert math.isnan(w.feed.settled_rate(2))
+
+    play(scene)
+
+
+def test_decision_bars_come_beside_the_last_finer_bar_of_each():
+    async def scene():
+        m = market(14)
+        async with watching(m, first_bar=7, decision="4h") as w:
+            w.start(int(m.time[1]))
+            await w.wait(5)
+            await w.subscribed()
+            for _ in range(6):
+                await w.exchange.advance()
+                await asyncio.sleep(0.01)
+            bars = await w.wait(11)
+            for t, bar in enumerate(bars, 2):
+                check(bar._replace(coarse=None), m, t)
+                closes = (bar.open_ms + HOUR_MS) % (4 * HOUR_MS) == 0
+                assert (bar.coarse is not None) == closes
+                if bar.coarse is not None:
+                    rows = slice(t - 3, t + 1)
+                    assert bar.coarse.open_ms == int(m.time[t - 3])
+                    assert bar.coarse.px[:, PX_OPEN] == pytest.approx(m.open[t - 3])
+                    assert bar.coarse.px[:, PX_HIGH] == pytest.approx(m.high[rows].max(axis=0))
+                    assert bar.coarse.px[:, PX_MARK_CLOSE] == pytest.approx(m.mark_close[t])
+                    assert bar.coarse.volume == pytest.approx(m.volume[rows].sum(axis=0))
 
     play(scene)
 
