@@ -162,6 +162,7 @@ class Session:
             config |= {"apiKey": keys.key.reveal(), "secret": keys.secret.reveal()}
         exchange = RawBinance(config)
         exchange.has["fetchCurrencies"] = False
+        exchange.timeout_on_exit = s.linger_ms
         if s.rest_url:
             api: dict[str, Any] = {name: f"{s.rest_url}/fapi/{version}" for name, version in SECTIONS.items()}
             exchange.urls["api"] = api | {"ws": {"linear": f"{s.ws_url}/ws"}}

@@ -13,6 +13,7 @@ class ConnectionSettings(NamedTuple):
     recv_window_ms: int = 3_000  # a request that reaches the exchange later than this is refused there
     dial_ms: int = 10_000  # to open a WebSocket
     redial_ms: int = 500  # between two attempts; ccxt adds its own growing delay for a dead address
+    linger_ms: int = 250  # for sockets to close at the end
     clock_samples: int = 5  # of the server's time; the one with the shortest round trip counts
     clock_ms: int = 600_000  # between two measurements of the clock
     skew_warn_ms: int = 500  # clocks further apart are reported

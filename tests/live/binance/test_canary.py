@@ -90,7 +90,7 @@ def test_no_fault_of_any_call_shows_a_key(fault: str, log: io.StringIO):
         await exchange.start()
         connection = ConnectionSettings(
             rest_url=exchange.url, ws_url=f"ws{exchange.url.removeprefix('http')}", timeout_ms=60, recv_window_ms=20,
-            redial_ms=10, clock_samples=1, skew_warn_ms=10**15,
+            redial_ms=10, linger_ms=5, clock_samples=1, skew_warn_ms=10**15,
         )  # fmt: skip
         settings = QUICK._replace(patience_ms=0, close_ms=10, max_retries=0)
         session = Session(connection, Keys(Secret(KEY), Secret(SECRET)))
@@ -126,7 +126,9 @@ def test_an_address_that_does_not_answer_and_a_key_that_is_refused_show_nothing(
         exchange = Exchange(market_of({NAME: [QUIET] * 4}), Settings())
         await exchange.start()
         url = exchange.url if what == "wrong_key" else "http://127.0.0.1:1"
-        connection = ConnectionSettings(rest_url=url, ws_url="ws://127.0.0.1:1", timeout_ms=500, clock_samples=1)
+        connection = ConnectionSettings(
+            rest_url=url, ws_url="ws://127.0.0.1:1", timeout_ms=500, clock_samples=1, linger_ms=5
+        )
         session = Session(connection, Keys(Secret(KEY), Secret(SECRET)))
         broker = BinanceBroker(session, (NAME,), np.asarray(exchange.sim.market.specs), RUN, QUICK, alerts=ears)
         await fails(ears, broker.open())

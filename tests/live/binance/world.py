@@ -30,6 +30,7 @@ QUICK = BrokerSettings(
     settle_ms=60,
     stuck_ms=50,
     close_ms=500,
+    submit_wait_ms=300,
     stream_silence_ms=10**9,
 )
 PATIENCE, TURN_S = 1_000, 0.003
@@ -159,7 +160,7 @@ def broker_on(
     """A broker for the exchange, not opened."""
     connection = ConnectionSettings(
         rest_url=exchange.url, ws_url=f"ws{exchange.url.removeprefix('http')}", timeout_ms=more.pop("timeout_ms", 2_000),
-        recv_window_ms=100, redial_ms=10, clock_samples=1, skew_warn_ms=10**15, **more,
+        recv_window_ms=100, redial_ms=10, linger_ms=5, clock_samples=1, skew_warn_ms=10**15, **more,
     )  # fmt: skip
     keys = Keys(Secret(API_KEY), Secret(SECRET))
     market = exchange.sim.market

@@ -87,7 +87,7 @@ async def watching(
     exchange = Exchange(m, Settings(first_bar=first_bar, **more))
     await exchange.start()
     connection = ConnectionSettings(
-        rest_url=exchange.url, ws_url=f"ws{exchange.url.removeprefix('http')}", timeout_ms=2_000, redial_ms=10,
+        rest_url=exchange.url, ws_url=f"ws{exchange.url.removeprefix('http')}", timeout_ms=2_000, redial_ms=10, linger_ms=5,
         clock_samples=1,
     )  # fmt: skip
     watch = Watch(exchange, CcxtFeed(Session(connection), m.symbols, "1h", settings, decision))
