@@ -1,8 +1,8 @@
 """The whole compiled chain trades through ccxt and ends where the backtest ends, byte by byte.
 
-Each request of the chain goes out as REST, each event comes back as the exchange tells it; only what no exchange tells (the
-price before slippage, whether a bar was ambiguous) is taken from the engine beside it. Trailing is off: it amends stops, and the
-exchange amends no conditional order.
+Each request of the chain goes out as REST, each event comes back as the exchange tells it; only what no exchange tells
+(the price before slippage, whether a bar was ambiguous) is taken from the engine beside it. Trailing is off: it amends
+stops, and the exchange amends no conditional order.
 """
 
 from typing import Any
