@@ -38,6 +38,7 @@ class Started:
     recovered: Recovered
     folder: Path
     lock: "IO[str]"
+    account: "IO[str] | None" = None
 
 
 def session_folder(config: Config, root: "str | Path | None" = None) -> Path:

@@ -15,8 +15,8 @@ from live.ports import ClosedBar, Quote, Settlement
 from qt_core import records as rec
 from qt_core.errors import DataError
 
-BAR, EVENT, DECIDE, GUARD, QUOTE, COMMAND, WARM = 1, 2, 3, 4, 5, 6, 7
-KIND_NAMES = ("none", "bar", "event", "decide", "guard", "quote", "command", "warm-up bar")
+BAR, EVENT, DECIDE, GUARD, QUOTE, COMMAND, WARM, PASSED = 1, 2, 3, 4, 5, 6, 7, 8
+KIND_NAMES = ("none", "bar", "event", "decide", "guard", "quote", "command", "warm-up bar", "passed bar")
 
 Arrays = dict[str, Any]
 

@@ -1,12 +1,237 @@
-"""Sessions on an exchange; see ``live.bootstrap`` for paper."""
+"""The composition root of sessions on an exchange: keys, contracts, feed, broker, and the parts that look after them."""
 
+import asyncio
+import fcntl
+import hashlib
+import os
 from pathlib import Path
+from typing import IO, NamedTuple
 
-from live.bootstrap import Started
+from live.about import check_about, setup_from, write_about
+from live.adapters.binance.broker import BinanceBroker, Resume, World
+from live.adapters.binance.contracts import fetch_contracts
+from live.adapters.binance.session import Session as Connection
+from live.adapters.binance.settings import BrokerSettings, ConnectionSettings, FeedSettings
+from live.adapters.feed_ccxt import CcxtFeed
+from live.adapters.store_sqlite import PLANNED, SqliteStore
+from live.bootstrap import JOURNAL, Started, check_safe, hold, session_folder
+from live.chain import Chain, Setup
 from live.errors import LiveError
+from live.inputs import Inputs, RuleSpeaker, Speaker
+from live.journal import Journal
+from live.models import agents_speaker
+from live.ports import PositionView
+from live.reconcile import open_seqs
+from live.recovery import is_new, recover
+from live.runner import Runner
+from live.secrets import Keys, load_keys
+from live.session import Session
+from live.settings import LiveSettings, live_settings
+from live.startup import begin, open_intents
 from qt_core.config import Config
+from qt_core.errors import ConfigError
+from qt_core.io.inputs import load_config_tables, rule_params
+from qt_core.io.timeframes import timeframe_to_ms
+
+TESTNET, LIVE = "testnet", "live"
+DEFAULT_WARMUP_BARS = 1000  # 30 days of hours for the percentiles, and room for the slowest average
+LOCKS = "quantum-trader/locks"
 
 
-def start_exchange(config: Config, kind: str, root: "str | Path | None" = None) -> Started:
-    """A session on the exchange's test net or, confirmed, with real money."""
-    raise LiveError(f"--{kind}: {config.source}: sessions on an exchange are being built; use --paper --replay")
+class Where(NamedTuple):
+    """Which exchange; empty addresses are ccxt's own (demo trading, or with ``real`` the exchange itself)."""
+
+    rest_url: str = ""
+    ws_url: str = ""
+    connection: ConnectionSettings = ConnectionSettings()
+    broker: BrokerSettings = BrokerSettings()
+    feed: FeedSettings = FeedSettings()
+
+
+def exchange_symbols(config: Config) -> tuple[str, ...]:
+    """The symbols of ``data.symbols``, sorted; an exchange session names them.
+
+    Raises
+    ------
+    ConfigError
+        Where they are not a list.
+    """
+    given = config.data.get("symbols")
+    if not isinstance(given, list) or not given or not all(isinstance(s, str) for s in given):
+        raise ConfigError(
+            f"{config.source}: data.symbols: {given!r}; expected a list of names for a session on an exchange"
+        )
+    if config.data.get("detail"):
+        raise ConfigError(
+            f"{config.source}: data.detail: finer bars are for paper; on an exchange guards run every live.guard_s"
+        )
+    return tuple(sorted(given))
+
+
+def exchange_speaker(config: Config, symbols: tuple[str, ...], timeframe_ms: int) -> Speaker:
+    """Rules, or the models that made the configuration's tape.
+
+    Raises
+    ------
+    ConfigError, LiveError
+        Random signals are for controls.
+    """
+    source = str(config.signals.get("source", "rules"))
+    if source == RuleSpeaker.label:
+        return RuleSpeaker(symbols, timeframe_ms, rule_params(config))
+    if source == "tape":
+        return agents_speaker(config, symbols, timeframe_ms)
+    raise ConfigError(
+        f"{config.source}: signals.source: {source!r}; expected rules or tape in a session on an exchange"
+    )
+
+
+def hold_account(keys: Keys) -> "IO[str]":
+    """The account's lock on this machine: one session per key.
+
+    Raises
+    ------
+    LiveError
+        If another session trades with the key.
+    """
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / LOCKS
+    root.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(keys.key.reveal().encode()).hexdigest()[:16]
+    handle = open(root / f"{name}.lock", "a+")  # noqa: SIM115  held as long as the session runs
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.close()
+        raise LiveError("another session on this machine trades with the same key; one per account expected") from error
+    return handle
+
+
+async def open_exchange(
+    config: Config,
+    kind: str,
+    root: "str | Path | None" = None,
+    where: "Where | None" = None,
+    keys: "Keys | None" = None,
+) -> Started:
+    """A session on an exchange, ready to run.
+
+    Parameters
+    ----------
+    kind : "testnet" or "live". where : another exchange in the same dialect (the simulator). keys : None = from
+        the environment.
+
+    Raises
+    ------
+    LiveError, ConfigError
+        One line each: what, where, what was expected. Nothing has been sent then but questions and modes.
+    """
+    where = where or Where()
+    check_safe(config)
+    config = config.with_values({"ess.auto_reset_h": 0.0})  # SPEC section 5: live, only a person resets
+    settings, symbols = live_settings(config), exchange_symbols(config)
+    keys = load_keys(kind != LIVE) if keys is None else keys
+    folder = session_folder(config, root)
+    lock, account = hold(folder), hold_account(keys)
+    connection = Connection(
+        where.connection._replace(real=kind == LIVE, rest_url=where.rest_url, ws_url=where.ws_url), keys
+    )
+    try:
+        return await _open(config, kind, settings, symbols, folder, connection, where, (lock, account))
+    except BaseException:
+        await connection.close()
+        lock.close()
+        account.close()
+        raise
+
+
+async def _open(
+    config: Config,
+    kind: str,
+    settings: LiveSettings,
+    symbols: tuple[str, ...],
+    folder: Path,
+    connection: Connection,
+    where: Where,
+    locks: "tuple[IO[str], IO[str]]",
+) -> Started:
+    timeframe = str(config.data.get("timeframe") or "1h")
+    timeframe_ms = timeframe_to_ms(timeframe)
+    store = SqliteStore(folder / JOURNAL, create=True)
+    store.check()
+    speaker = exchange_speaker(config, symbols, timeframe_ms)
+    setup = await _setup(config, store, symbols, timeframe_ms, connection)
+    fresh = is_new(store)
+    run_id = write_about(store, setup, speaker.label, kind) if fresh else check_about(store, setup, speaker.label, kind)
+    journal = Journal(store, setup.n_symbols, PLANNED)
+    session = Session(Chain(setup), Inputs(symbols, timeframe_ms, speaker), journal, run_id)
+    recovered = recover(session, journal)
+    feed = CcxtFeed(
+        connection, symbols, timeframe, where.feed._replace(deadline_ms=int(settings.late_s * 1e3)), None, False
+    )
+    broker = BinanceBroker(
+        connection,
+        symbols,
+        setup.specs,
+        run_id,
+        broker_settings(config, where.broker),
+        World(feed.depth, feed.mark, feed.settled_rate),
+        resume=None if recovered.fresh else resume_of(session, journal),
+    )
+    runner = Runner(session, journal, feed, broker, ConnectionClock(connection), settings)
+    await begin(runner, recovered.fresh)
+    bars = settings.warmup_bars or DEFAULT_WARMUP_BARS
+    now_ms = connection.clock.now_ms()
+    runner.warm_up(bars, now_ms // timeframe_ms * timeframe_ms - (bars + 1) * timeframe_ms - 1)  # the last is decided
+    return Started(runner, recovered, folder, locks[0], locks[1])
+
+
+async def _setup(
+    config: Config, store: SqliteStore, symbols: tuple[str, ...], timeframe_ms: int, connection: Connection
+) -> Setup:
+    """Of a session that goes on: its own contracts, which the broker compares with the exchange's; of a new one: those."""
+    if not is_new(store):
+        return setup_from(store)._replace(config=config, symbols=symbols)
+    contracts = await fetch_contracts(connection, symbols)
+    tables = load_config_tables(config)
+    return Setup(
+        symbols,
+        contracts.specs,
+        contracts.brackets,
+        config,
+        timeframe_ms,
+        timeframe_ms,
+        config.seed,
+        None if tables is None else tables.tables,
+    )
+
+
+def broker_settings(config: Config, given: BrokerSettings) -> BrokerSettings:
+    """What the configuration says of the venue's triggers and module 16's cap."""
+    p = config.params()
+    return given._replace(slippage_cap=float(p.aelm.slippage_cap), working_type=int(p.venue.working_type))
+
+
+def resume_of(session: Session, journal: Journal) -> Resume:
+    """The books as the journal ends, for a broker that goes on."""
+    chain = session.chain
+    held = tuple(
+        PositionView(i, float(r["qty"]), float(r["avg_price"]), float(r["margin_usd"]), float(r["leverage"]))
+        for i, r in enumerate(chain.symbol)
+        if r["qty"] != 0.0
+    )
+    keys = frozenset(journal.store.recent_keys())
+    return Resume(float(chain.fund["wallet_usd"]), held, keys, open_intents(journal, set(open_seqs(chain))))
+
+
+class ConnectionClock:
+    """The exchange's time by our clock and the measured offset."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def now_ms(self) -> int:
+        return int(self._connection.clock.now_ms())
+
+    async def sleep_until(self, time_ms: int) -> None:
+        while (left := time_ms - self.now_ms()) > 0:
+            await asyncio.sleep(min(left, 1000) / 1e3)

@@ -17,6 +17,7 @@ from live.entries import (
     DECIDE,
     EVENT,
     KIND_NAMES,
+    PASSED,
     QUOTE,
     WARM,
     Arrays,
@@ -141,7 +142,14 @@ class Replay:
         return arrays
 
     def _name_altered(self, entry: Entry, arrays: Arrays, wrong: "list[int]") -> None:
-        what = {BAR: "input", WARM: "input", DECIDE: "decision row", EVENT: "event", COMMAND: "command"}
+        what = {
+            BAR: "input",
+            WARM: "input",
+            PASSED: "input",
+            DECIDE: "decision row",
+            EVENT: "event",
+            COMMAND: "command",
+        }
         for where in [self.symbols[i] for i in wrong] or ["the session"]:
             text = f"{', '.join(arrays)} do not give the check sum written with them"
             self.tell(entry, what.get(entry.kind, KIND_NAMES[entry.kind]), where, text)
@@ -275,6 +283,8 @@ def drive(session: Session, replay: Replay) -> None:
             session.bar(bar_of(arrays))
         elif entry.kind == WARM:
             session.warm(bar_of(arrays))
+        elif entry.kind == PASSED:
+            session.passed(bar_of(arrays))
         elif entry.kind == QUOTE:
             session.quote(quote_of(arrays))
         elif entry.kind == COMMAND:

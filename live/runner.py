@@ -7,12 +7,14 @@ have a task that fills one inbox; only the loop that empties it touches the sess
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from live.commands import DONE, REFUSED, RESET, STOP, pause, told
 from live.errors import LiveError
 from live.journal import Journal
+from live.news import News
 from live.ports import Broker, Clock, ClosedBar, Feed, Intent, Quote, VenueEvent
 from live.session import Session
 from live.settings import LiveSettings
@@ -63,8 +65,15 @@ class Runner:
         self.bars = 0  # decision bars of this process
         self._moved = asyncio.Condition()
         self._warm_left = settings.warmup_bars if session.last_bar_ms < 0 else 0
+        self.first_ms = -1  # bars of a new session begin after it
+        self.news: News | None = None
         self._since_snapshot = 0
         self.why = ""
+
+    def warm_up(self, bars: int, first_ms: int) -> None:
+        """Of a new session: so many decision bars from ``first_ms`` on are for features alone."""
+        if self.session.last_bar_ms < 0:
+            self._warm_left, self.first_ms = bars, first_ms
 
     # --- from outside --------------------------------------------------------------------------------------------------
     def stop(self, why: str = "asked to stop") -> None:
@@ -136,11 +145,15 @@ class Runner:
 
     async def take(self, item: Item) -> None:
         """One thing from beginning to end."""
+        began = time.perf_counter()
         intents = self._step(item)
         self._snapshot_if_due(item)
         self.journal.commit()
+        decided = time.perf_counter()
         if intents:
             await self._send(intents)
+        if self.news is not None:
+            self.news.tell(item, decided - began, time.perf_counter() - began)
         async with self._moved:
             self.handled += 1
             self._moved.notify_all()
@@ -165,11 +178,18 @@ class Runner:
             self._warm_left -= int(self.session.setup.decides(bar.open_ms))
             self.session.warm(bar)
             return []
+        if self._stale(bar):
+            return self.session.passed(bar)
         intents = self.session.bar(bar)
         if self.session.setup.decides(bar.open_ms):
             self.bars += 1
             self._since_snapshot += 1
         return intents
+
+    def _stale(self, bar: ClosedBar) -> bool:
+        """On an exchange: closed so long ago that its decision would trade on prices that are gone."""
+        age_ms = self.clock.now_ms() - bar.open_ms - self.session.setup.bar_ms
+        return self.session.paper is None and age_ms > self.settings.stale_s * MS_PER_S
 
     def _person(self, item: Person) -> list[Intent]:
         store = self.journal.store
@@ -206,10 +226,11 @@ class Runner:
                 "the next start asks what became of them"
             ) from error
         self.journal.sent(intents)
+        self.journal.commit()  # an open transaction would keep others from writing: commands, the health check
 
     # --- what fills the inbox ------------------------------------------------------------------------------------------
     async def _feed(self) -> None:
-        async for bar in self.feed.bars(self.session.last_bar_ms):
+        async for bar in self.feed.bars(max(self.session.last_bar_ms, self.first_ms)):
             await self.tell(bar)
         await self.inbox.put(CLOSED)
 

@@ -5,7 +5,7 @@ compares instead of writing (``live.replay``), so what is replayed is the very c
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ from live.entries import (
     DECIDE,
     EVENT,
     GUARD,
+    PASSED,
     QUOTE,
     WARM,
     Arrays,
@@ -67,6 +68,7 @@ class Session:
         self.keeper = keeper
         self.paper = paper
         self.ids = IdMaker(run_id)
+        self.listener: Callable[[Effects, Sequence[Intent]], None] | None = None  # hears what every call brought
         self.last_bar_ms = -1  # open time of the last bar taken
         self.correlation: Any = chain.nothing().correlation  # in force, as last journalled
 
@@ -106,6 +108,17 @@ class Session:
         self.keeper.curve(curve_row(self.chain))
         return intents
 
+    def passed(self, bar: ClosedBar) -> list[Intent]:
+        """A bar that closed while nobody was there: features and models see it, the account is valued and guarded,
+        but nothing is decided at prices that are gone.
+        """
+        seq = self.keeper.entry(PASSED, bar.open_ms, bar_arrays(bar))
+        self.last_bar_ms = bar.open_ms
+        self.chain.load(bar)
+        if self.setup.decides(bar.open_ms):
+            self.inputs.update(bar if bar.coarse is None else bar.coarse)
+        return self._brought(seq, self.chain.guard(), stated=True)
+
     def event(self, event: VenueEvent) -> list[Intent]:
         """An event of an exchange."""
         return self._heard(EVENT, event, stated=True)
@@ -142,6 +155,8 @@ class Session:
         else:
             self.chain.clear_requests()
         self.keeper.brought(seq, effects, intents, int(self.chain.fund["digest"]))
+        if self.listener is not None:
+            self.listener(effects, intents)
         if stated:
             self.keeper.state(seq, digest_of(self.chain.state_bytes()))
         return intents

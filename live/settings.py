@@ -16,6 +16,7 @@ class LiveSettings:
 
     guard_s: float = 10.0  # between guards on an exchange (SPEC module 23)
     late_s: float = 5.0  # after a close the bar is decided with the symbols that have arrived
+    stale_s: float = 120.0  # on an exchange a bar that closed longer ago is not decided any more, only guarded
     warmup_bars: int = (
         0  # decision bars before the session that only features see; an exchange needs at least 720 of 1 h
     )
@@ -34,6 +35,7 @@ class LiveSettings:
 BOUNDS: dict[str, tuple[float, float]] = {
     "guard_s": (0.1, 3600.0),
     "late_s": (0.0, 600.0),
+    "stale_s": (1.0, 86_400.0),
     "warmup_bars": (0, 100_000),
     "snapshot_bars": (1, 100_000),
     "keep_days": (0.01, 36_500.0),

@@ -157,6 +157,11 @@ class SqliteStore:
         """True where an event of this key is in the journal."""
         return self._db.execute("SELECT 1 FROM applied WHERE event_key = ?", (key,)).fetchone() is not None
 
+    def recent_keys(self, most: int = 20_000) -> list[str]:
+        """Keys of the events applied last."""
+        rows = self._db.execute("SELECT event_key FROM applied ORDER BY seq DESC LIMIT ?", (most,))
+        return [str(r[0]) for r in rows]
+
     def add_effects(self, seq: int, effects: Mapping[str, bytes]) -> None:
         """Rows that entry ``seq`` brought, by kind; empty ones are not kept."""
         self._db.executemany("INSERT INTO effects VALUES (?,?,?)", [(seq, k, v) for k, v in effects.items() if v])

@@ -1,0 +1,71 @@
+"""Exchange and session side by side: the exchange goes on when the session has answered everything it was told."""
+
+import asyncio
+from typing import Any
+
+from live.errors import LiveError
+from live.runner import Runner
+from live.testing.exchange import Exchange
+
+QUIET_ROUNDS = 2  # in a row without anything new: both sides are at rest
+MOST_ROUNDS = 2_000
+TURN_S = 0.0005
+LANES_S = 30.0
+
+
+class Lockstep:
+    """Walks an exchange bar by bar with one session trading on it.
+
+    Parameters
+    ----------
+    exchange : running. runner : its session, running in another task of this loop.
+    """
+
+    def __init__(self, exchange: Exchange, runner: Runner) -> None:
+        self.exchange, self.runner = exchange, runner
+        self._broker: Any = runner.broker
+
+    async def bar(self) -> None:
+        """One bar: every event is answered before the next, and the closed candle is decided on."""
+        x = self.exchange
+        await x.open_bar()
+        await self.settle()
+        while await x.step():
+            await self.settle()
+        await x.close_bar()
+        await self._broker.session.set_clock()
+        await self._decided(x.sim.now_ms() - self.runner.session.setup.bar_ms)
+        await self.settle()
+
+    async def _decided(self, open_ms: int) -> None:
+        """Wait until the session has taken the bar that opened then."""
+        for _ in range(MOST_ROUNDS):
+            if self.runner.session.last_bar_ms >= open_ms:
+                return
+            self._check()
+            await asyncio.sleep(TURN_S * 10)
+        raise LiveError(f"lockstep: the session has not taken the bar of {open_ms}")
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way on either side."""
+        quiet = 0
+        for _ in range(MOST_ROUNDS):
+            before = self._seen()
+            await self.exchange.sockets.heard()
+            await self._broker.lanes.drain(LANES_S)
+            await self.runner.idle()
+            await self.exchange.sockets.flush()
+            await asyncio.sleep(TURN_S)
+            self._check()
+            quiet = quiet + 1 if self._seen() == before else 0
+            if quiet >= QUIET_ROUNDS:
+                return
+        raise LiveError("lockstep: the session does not come to rest")
+
+    def _seen(self) -> tuple[int, ...]:
+        server = len(self.exchange.server.requests)
+        return (self.runner.put, self.runner.handled, server, self._broker.lanes.waiting, self._broker.desk.told)
+
+    def _check(self) -> None:
+        if self.runner.stopping.is_set():
+            raise LiveError(f"lockstep: the session has stopped: {self.runner.why}")
