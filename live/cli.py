@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,10 @@ import click
 if TYPE_CHECKING:
     from live.adapters.store_sqlite import SqliteStore
     from live.bootstrap import Started
+    from live.host import Open
+    from qt_core.config import Config
 
+DEMO_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "demo.yaml"
 CONFIG = click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
 SESSION = click.argument("session", type=click.Path(path_type=Path))
 FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Where sessions are kept; default runs/live.")
@@ -67,15 +69,49 @@ def run(
         confirm_real_money()
     if replay and kind != "paper":
         raise click.UsageError("--replay is for --paper; an exchange has its own time")
-    if kind == "paper" and replay:
-        from live.bootstrap import start_paper_replay
+    from live.bootstrap import session_folder
+    from live.host import host
 
-        started = start_paper_replay(checked, folder, speed)
-    else:
-        from live.exchange import start_exchange
+    where = "replay" if replay else kind
+    sys.exit(asyncio.run(host(session_folder(checked, folder), _opener(checked, where, folder, speed), where)))
 
-        started = start_exchange(checked, kind, folder)
-    sys.exit(asyncio.run(_run(started)))
+
+def _opener(config: "Config", kind: str, folder: "Path | None", speed: float) -> "Open":
+    """What makes the session, once logs and alerts are there."""
+
+    async def open_session(alerts: Any) -> "Started":
+        if kind == "replay":
+            from live.bootstrap import start_paper_replay
+
+            return start_paper_replay(config, folder, speed)
+        from live.exchange import open_exchange, open_paper
+
+        if kind == "paper":
+            return await open_paper(config, folder, alerts=alerts)
+        return await open_exchange(config, kind, folder, alerts=alerts)
+
+    return open_session
+
+
+@live.command()
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), default=DEMO_CONFIG, help="Default: configs/demo.yaml."
+)
+@click.option("--bars", type=click.IntRange(min=1), default=300, show_default=True, help="Hours to trade.")
+@click.option(
+    "--pause", type=click.FloatRange(min=0.0), default=0.0, help="Seconds between bars; 0 = as fast as can be."
+)
+@CHANGES
+@FOLDER
+def demo(config: Path, bars: int, pause: float, changes: tuple[str, ...], folder: "Path | None") -> None:
+    """Trade on an exchange that runs on this machine, through ccxt: the whole live path, without keys or network."""
+    from live.demo import closing_words, demo_folder, run_demo
+    from qt_core.io.inputs import read_config
+
+    checked = read_config(config, changes)
+    code = asyncio.run(run_demo(checked, bars, folder, pause))
+    click.echo(closing_words(demo_folder(checked, folder)))
+    sys.exit(code)
 
 
 def confirm_real_money() -> None:
@@ -87,35 +123,6 @@ def confirm_real_money() -> None:
     typed = click.prompt(f"This trades real money. Type '{REAL_MONEY_PHRASE}' to go on", default="", show_default=False)
     if typed != REAL_MONEY_PHRASE:
         raise click.UsageError("not confirmed; nothing was started")
-
-
-async def _run(started: "Started") -> int:
-    """Run until the end or a signal; returns the exit code."""
-    from live.progress import Progress
-
-    runner = started.runner
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, runner.stop, f"stopped by {name.name}")
-    click.echo(_opening(started), err=True)
-    progress = Progress(runner)
-    watching = asyncio.create_task(progress.run(), name="progress")
-    try:
-        await runner.run()
-    finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
-    click.echo(progress.closing(), err=True)
-    return 0
-
-
-def _opening(started: "Started") -> str:
-    r = started.recovered
-    how = (
-        "new session" if r.fresh else f"goes on: {r.entries} entries done again from snapshot {r.from_entry}, all equal"
-    )
-    return f"{started.folder}: {started.runner.broker.label}, {how}"
 
 
 # --- talking to a session -------------------------------------------------------------------------------------------

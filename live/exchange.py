@@ -1,6 +1,7 @@
 """The composition root of sessions on an exchange: keys, contracts, feed, broker, and the parts that look after them."""
 
 import asyncio
+import dataclasses
 import fcntl
 import hashlib
 import os
@@ -8,29 +9,31 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from live.about import check_about, setup_from, write_about
-from live.adapters.binance.broker import BinanceBroker, Resume, World
+from live.adapters.binance.broker import BinanceBroker
 from live.adapters.binance.contracts import fetch_contracts
 from live.adapters.binance.session import Session as Connection
 from live.adapters.binance.settings import BrokerSettings, ConnectionSettings, FeedSettings
+from live.adapters.binance.views import Resume, World
+from live.adapters.broker_paper import PaperBroker
 from live.adapters.feed_ccxt import CcxtFeed
 from live.adapters.store_sqlite import PLANNED, SqliteStore
-from live.bootstrap import JOURNAL, Started, check_safe, hold, session_folder
+from live.bootstrap import JOURNAL, PAPER, Started, check_safe, hold, open_journal, session_folder
 from live.chain import Chain, Setup
 from live.errors import LiveError
 from live.inputs import Inputs, RuleSpeaker, Speaker
 from live.journal import Journal
 from live.models import agents_speaker
-from live.ports import PositionView
+from live.ports import Alerts, PositionView
 from live.reconcile import open_seqs
 from live.recovery import is_new, recover
 from live.runner import Runner
 from live.secrets import Keys, load_keys
 from live.session import Session
 from live.settings import LiveSettings, live_settings
-from live.startup import begin, open_intents
+from live.startup import begin, open_intents, planned_intents
 from qt_core.config import Config
 from qt_core.errors import ConfigError
-from qt_core.io.inputs import load_config_tables, rule_params
+from qt_core.io.inputs import load_config_market, load_config_tables, rule_params
 from qt_core.io.timeframes import timeframe_to_ms
 
 TESTNET, LIVE = "testnet", "live"
@@ -60,10 +63,6 @@ def exchange_symbols(config: Config) -> tuple[str, ...]:
     if not isinstance(given, list) or not given or not all(isinstance(s, str) for s in given):
         raise ConfigError(
             f"{config.source}: data.symbols: {given!r}; expected a list of names for a session on an exchange"
-        )
-    if config.data.get("detail"):
-        raise ConfigError(
-            f"{config.source}: data.detail: finer bars are for paper; on an exchange guards run every live.guard_s"
         )
     return tuple(sorted(given))
 
@@ -112,6 +111,7 @@ async def open_exchange(
     root: "str | Path | None" = None,
     where: "Where | None" = None,
     keys: "Keys | None" = None,
+    alerts: "Alerts | None" = None,
 ) -> Started:
     """A session on an exchange, ready to run.
 
@@ -136,7 +136,7 @@ async def open_exchange(
         where.connection._replace(real=kind == LIVE, rest_url=where.rest_url, ws_url=where.ws_url), keys
     )
     try:
-        return await _open(config, kind, settings, symbols, folder, connection, where, (lock, account))
+        return await _open(config, kind, settings, symbols, folder, connection, where, (lock, account), alerts)
     except BaseException:
         await connection.close()
         lock.close()
@@ -153,21 +153,22 @@ async def _open(
     connection: Connection,
     where: Where,
     locks: "tuple[IO[str], IO[str]]",
+    alerts: "Alerts | None",
 ) -> Started:
     timeframe = str(config.data.get("timeframe") or "1h")
+    fine = str(config.data.get("detail") or timeframe)
     timeframe_ms = timeframe_to_ms(timeframe)
     store = SqliteStore(folder / JOURNAL, create=True)
     store.check()
     speaker = exchange_speaker(config, symbols, timeframe_ms)
-    setup = await _setup(config, store, symbols, timeframe_ms, connection)
+    setup = await _setup(config, store, symbols, (timeframe_to_ms(fine), timeframe_ms), connection)
     fresh = is_new(store)
     run_id = write_about(store, setup, speaker.label, kind) if fresh else check_about(store, setup, speaker.label, kind)
     journal = Journal(store, setup.n_symbols, PLANNED)
     session = Session(Chain(setup), Inputs(symbols, timeframe_ms, speaker), journal, run_id)
     recovered = recover(session, journal)
-    feed = CcxtFeed(
-        connection, symbols, timeframe, where.feed._replace(deadline_ms=int(settings.late_s * 1e3)), None, False
-    )
+    patience = where.feed._replace(deadline_ms=int(settings.late_s * 1e3))
+    feed = CcxtFeed(connection, symbols, fine, patience, timeframe, own_session=False)
     broker = BinanceBroker(
         connection,
         symbols,
@@ -175,10 +176,15 @@ async def _open(
         run_id,
         broker_settings(config, where.broker),
         World(feed.depth, feed.mark, feed.settled_rate),
+        alerts,
         resume=None if recovered.fresh else resume_of(session, journal),
     )
     runner = Runner(session, journal, feed, broker, ConnectionClock(connection), settings)
-    await begin(runner, recovered.fresh)
+    try:
+        await begin(runner, recovered.fresh)
+    except BaseException:
+        await broker.close()
+        raise
     bars = settings.warmup_bars or DEFAULT_WARMUP_BARS
     now_ms = connection.clock.now_ms()
     runner.warm_up(bars, now_ms // timeframe_ms * timeframe_ms - (bars + 1) * timeframe_ms - 1)  # the last is decided
@@ -186,7 +192,7 @@ async def _open(
 
 
 async def _setup(
-    config: Config, store: SqliteStore, symbols: tuple[str, ...], timeframe_ms: int, connection: Connection
+    config: Config, store: SqliteStore, symbols: tuple[str, ...], lengths_ms: tuple[int, int], connection: Connection
 ) -> Setup:
     """Of a session that goes on: its own contracts, which the broker compares with the exchange's; of a new one: those."""
     if not is_new(store):
@@ -198,11 +204,53 @@ async def _setup(
         contracts.specs,
         contracts.brackets,
         config,
-        timeframe_ms,
-        timeframe_ms,
+        *lengths_ms,
         config.seed,
         None if tables is None else tables.tables,
     )
+
+
+async def open_paper(
+    config: Config, root: "str | Path | None" = None, where: "Where | None" = None, alerts: "Alerts | None" = None
+) -> Started:
+    """A paper session on the exchange's own candles: no key, no order leaves the machine.
+
+    Contracts and brackets are those of the configuration's ``data:`` section.
+    """
+    where = where or Where()
+    check_safe(config)
+    settings, symbols = live_settings(config), exchange_symbols(config)
+    timeframe = str(config.data.get("timeframe") or "1h")
+    fine = str(config.data.get("detail") or "1m")
+    setup = paper_setup(config, symbols, timeframe_to_ms(fine), timeframe_to_ms(timeframe))
+    folder = session_folder(config, root)
+    lock = hold(folder)
+    speaker = exchange_speaker(config, symbols, setup.decision_ms)
+    connection = Connection(where.connection._replace(real=True, rest_url=where.rest_url, ws_url=where.ws_url))
+    try:
+        journal, run_id = open_journal(folder, setup, speaker.label, PAPER)
+        chain = Chain(setup)
+        paper = PaperBroker(chain)
+        session = Session(chain, Inputs(symbols, setup.decision_ms, speaker), journal, run_id, paper)
+        recovered = recover(session, journal)
+        await connection.set_clock()
+    except BaseException:
+        await connection.close()
+        lock.close()
+        raise
+    patience = where.feed._replace(deadline_ms=int(settings.late_s * 1e3))
+    feed = CcxtFeed(connection, symbols, fine, patience, timeframe)
+    runner = Runner(session, journal, feed, paper, ConnectionClock(connection), settings)
+    bars, now_ms = settings.warmup_bars or DEFAULT_WARMUP_BARS, connection.clock.now_ms()
+    runner.warm_up(bars, now_ms // setup.decision_ms * setup.decision_ms - (bars + 1) * setup.decision_ms - 1)
+    return Started(runner, recovered, folder, lock)
+
+
+def paper_setup(config: Config, symbols: tuple[str, ...], bar_ms: int, decision_ms: int) -> Setup:
+    """Contracts of the candles at hand."""
+    market = load_config_market(dataclasses.replace(config, data={**config.data, "detail": None}))
+    market = market.select(list(symbols))
+    return Setup(symbols, market.specs, market.brackets, config, bar_ms, decision_ms, config.seed)
 
 
 def broker_settings(config: Config, given: BrokerSettings) -> BrokerSettings:
@@ -220,7 +268,9 @@ def resume_of(session: Session, journal: Journal) -> Resume:
         if r["qty"] != 0.0
     )
     keys = frozenset(journal.store.recent_keys())
-    return Resume(float(chain.fund["wallet_usd"]), held, keys, open_intents(journal, set(open_seqs(chain))))
+    planned = frozenset(i.client_id for i in planned_intents(journal))
+    intents = open_intents(journal, set(open_seqs(chain)))
+    return Resume(float(chain.fund["wallet_usd"]), held, keys, intents, planned)
 
 
 class ConnectionClock:

@@ -38,11 +38,12 @@ class Findings(NamedTuple):
 
     gaps: tuple[Gap, ...]
     missing: tuple[Missing, ...]
+    strays: tuple[OrderView, ...]  # orders of this run that State knows nothing of
     foreign: tuple[OrderView, ...]  # orders that are not this run's
 
     @property
     def clean(self) -> bool:
-        return not (self.gaps or self.missing or self.foreign)
+        return not (self.gaps or self.missing or self.strays or self.foreign)
 
 
 def open_seqs(chain: Chain) -> dict[int, int]:
@@ -72,7 +73,9 @@ def findings(chain: Chain, view: AccountView, planned: "frozenset[int]" = frozen
         for name, tag in RESTING
         if r[name] != 0 and int(r[name]) not in resting and int(r[name]) not in planned
     ]
-    return Findings(tuple(gaps), tuple(missing), tuple(o for o in view.orders if o.seq == 0))
+    known = open_seqs(chain).keys() | planned
+    strays = tuple(o for o in view.orders if o.seq and o.seq not in known)
+    return Findings(tuple(gaps), tuple(missing), strays, tuple(o for o in view.orders if o.seq == 0))
 
 
 def mending(chain: Chain, found: Findings, view: AccountView) -> list[VenueEvent]:
@@ -124,5 +127,6 @@ def lines(found: Findings, symbols: Sequence[str]) -> list[str]:
         for g in found.gaps
     ]
     out += [f"{symbols[m.symbol]}: order {m.seq} (tag {m.tag}) is not at the exchange" for m in found.missing]
+    out += [f"{symbols[o.symbol]}: order {o.client_id} rests, the session has given it up" for o in found.strays]
     out += [f"{symbols[o.symbol]}: order {o.client_id or o.venue_id} is not of this session" for o in found.foreign]
     return out

@@ -104,6 +104,7 @@ async def reconcile(runner: Runner, broker: Broker, fresh: bool) -> Findings:
         runner.journal.note(view.time_ms, "reconciled", line)
     for event in mending(session.chain, found, view):
         await runner.take(event)
+    await _cancel(broker, found.strays)
     if policy == "close":
         await _close(runner, [g.symbol for g in found.gaps if g.ours == 0.0 and g.theirs != 0.0], view)
         await _cancel(broker, found.foreign)

@@ -25,6 +25,12 @@ class Lockstep:
         self.exchange, self.runner = exchange, runner
         self._broker: Any = runner.broker
 
+    async def caught_up(self) -> None:
+        """Wait until the session has taken every bar that has closed."""
+        bar_ms = self.runner.session.setup.bar_ms
+        await self._decided(self.exchange.sim.now_ms() // bar_ms * bar_ms - bar_ms)
+        await self.settle()
+
     async def bar(self) -> None:
         """One bar: every event is answered before the next, and the closed candle is decided on."""
         x = self.exchange

@@ -37,7 +37,12 @@ def settings_key() -> list[Any]:
     """What an outcome depends on beside kind and seed."""
     config = control_config()
     slots = settings_of(config).slots
-    return [WORLDS_VERSION, dict(config.models), list(WorldParams()), [[name, agent_class(name).VERSION] for name in slots]]
+    return [
+        WORLDS_VERSION,
+        dict(config.models),
+        list(WorldParams()),
+        [[name, agent_class(name).VERSION] for name in slots],
+    ]
 
 
 def run_study(

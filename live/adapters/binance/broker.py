@@ -101,6 +101,8 @@ class BinanceBroker:
         self.orders.take_views(view.orders)
         if r is not None:
             self.teller.ledger = Ledger(r.wallet_usd, r.positions)
+            for known in self.orders.supersede(view.orders):
+                self._cancel_soon(known)
             return
         self.teller.ledger = Ledger(view.wallet_usd, view.positions)
         self.desk.go_live(forget=True)

@@ -132,8 +132,30 @@ class Orders:
             if not ids:
                 del self._of_seq[known.symbol, known.seq]
 
+    def supersede(self, resting: Iterable[OrderView]) -> list[Known]:
+        """After a restart: of an amended conditional order the newest that rests is the one; those before it were replaced,
+        and nobody is told of their end. Returns those of them that still rest, to be cancelled.
+
+        A crash between placing the new one and cancelling the old leaves both.
+        """
+        here = {v.client_id for v in resting}
+        left = []
+        for ids in self._of_seq.values():
+            chain = [self.by_id[c] for c in sorted(ids, key=_made_ms) if self.by_id[c].conditional]
+            newest = max((k for k, known in enumerate(chain) if known.client_id in here), default=0)
+            for known in chain[:newest]:
+                known.silent = True
+                left += [known] if known.client_id in here else []
+        return left
+
     def take_views(self, views: Iterable[OrderView]) -> None:
         """Take up what rests at the exchange and is of this run."""
         for view in views:
             if view.seq:
                 self.add(known_of_view(view))
+
+
+def _made_ms(client_id: str) -> int:
+    """When the request of an id was made."""
+    said = read_id(client_id)
+    return 0 if said is None else said.time_ms

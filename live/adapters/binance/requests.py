@@ -47,6 +47,9 @@ class Request(NamedTuple):
     params: dict[str, Any]
 
 
+STEP_DIGITS = 12  # of a step: 9.999999999999999e-06 is 0.00001 that went through a power of ten
+
+
 def on_grid(value: float, step: float, what: str) -> str:
     """``value`` as an exact decimal text.
 
@@ -60,7 +63,7 @@ def on_grid(value: float, step: float, what: str) -> str:
     n = value / step
     if abs(n - round(n)) > GRID_TOLERANCE * max(1.0, abs(n) * 1e-6):
         raise OffGridError(f"{what} {value!r} is no multiple of {step!r}")
-    return f"{Decimal(round(n)) * Decimal(repr(float(step))):f}"
+    return f"{Decimal(round(n)) * Decimal(f'{step:.{STEP_DIGITS}g}'):f}"
 
 
 def refusal(intent: Intent, specs: Any, last_price: float) -> int:

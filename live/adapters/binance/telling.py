@@ -92,6 +92,7 @@ class Teller:
             e["kind"] = EV_FILL if f.forced == FORCED_SETTLEMENT else EV_LIQUIDATION
             e["reason"] = SETTLED if f.forced == FORCED_SETTLEMENT else LIQUIDATED
         e["side"], e["qty"], e["price"], e["maker"] = f.side, f.qty, f.price, f.maker
+        e["inside"] = f.maker  # what rested filled somewhere inside the bar: of its range only the close came later
         e["fee_usd"], e["realised_usd"], e["insurance_usd"] = booked.fee_usd, booked.realised_usd, booked.insurance_usd
         e["done"], e["reference_price"] = 1, f.price
         if known is not None:
