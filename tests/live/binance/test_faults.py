@@ -11,10 +11,12 @@ from live.adapters.binance.orders import known_of
 from live.adapters.binance.session import CANCEL_ALGO, CallFailed
 from live.errors import LiveError
 from live.ports import PositionView
+from live.testing.account_rows import account_event
 from live.testing.exchange import Exchange
 from live.testing.settings import Settings
 from qt_core.codes import (
     CANCELLED,
+    EV_ADJUST,
     EV_CANCEL,
     EV_FILL,
     EV_FUNDING,
@@ -281,13 +283,13 @@ def test_money_that_comes_from_outside_is_an_adjustment():
     async def scene():
         async with trading() as s:
             x = s.exchange.sim
-            message = {"e": "ACCOUNT_UPDATE", "E": x.now_ms(), "T": x.now_ms() + 60_000, "a": {"m": "DEPOSIT", "P": [],
-                       "B": [{"a": "USDT", "wb": "10500", "cw": "10500", "bc": "500"}]}}  # fmt: skip
-            x.tell(message)
+            x.matching.fund["free_usd"] += 500.0
+            x.tell(account_event(x.account, "DEPOSIT", [], 500.0, x.now_ms()))
             await s.exchange.sockets.flush()
             (event,) = await s.wait(1)
+            assert (event.row["kind"], event.row["wallet_usd"]) == (EV_ADJUST, 10_500.0)
             assert event.row["value"] == pytest.approx(500.0)
-            assert event.row["wallet_usd"] == pytest.approx(10_500.0)
+            assert s.broker.health().adjusted == 1
 
     play(scene)
 
