@@ -90,6 +90,7 @@ class BinanceBroker:
         except CallFailed as failed:
             raise LiveError(f"binance: the account cannot be read: {failed.outcome.text[:300]}") from None
         self._take_over(view)
+        self.catcher.level_ms = view.time_ms
         self._start(self._look_after())
         return view
 
@@ -270,7 +271,7 @@ class BinanceBroker:
         if (due or silent) and self.listener.connected:
             self._asked_ms = now_ms
             try:
-                await self.catcher.catch_up((self.desk.stream.last_ms or now_ms) - s.overlap_ms)
+                await self.catcher.catch_up(self.catcher.level_ms - s.overlap_ms)
             except CallFailed as failed:
                 self._alarm(1, "catch_up", failed.outcome.text)
         if now_ms - self._clock_ms > self.session.settings.clock_ms:

@@ -38,6 +38,7 @@ class Catcher:
             frozenset()
         )  # client ids that will be submitted again: their absence says nothing
         self.behind = False  # a catch-up is due: it failed, or the connection was lost
+        self.level_ms = 0  # the exchange's time up to which books and account are known to agree
         self._asks: dict[Gap, int] = {}
 
     async def catch_up(self, since_ms: int, open_seqs: Iterable[int] = ()) -> AccountView:
@@ -69,11 +70,12 @@ class Catcher:
         """Compare the wallet while nothing happens: a trade that it knows and we do not would look like a difference."""
         desk = self.desk
         for _ in range(WALLET_READS):
-            told = desk.told
+            told, now_ms = desk.told, self.session.clock.now_ms()
             account = await self.session.call(ACCOUNT)
             if desk.told == told and self._same_positions(account["positions"]):
                 wallet = next((float(a["walletBalance"]) for a in account["assets"] if a["asset"] == "USDT"), 0.0)
-                desk.emit_all(desk.teller.adjust(wallet, self.session.clock.now_ms()))
+                desk.emit_all(desk.teller.adjust(wallet, now_ms))
+                self.level_ms = now_ms
                 return
         desk.changed_ms = self.session.clock.now_ms()  # later, with what the stream says
 
@@ -183,3 +185,5 @@ class Catcher:
         # two account messages of one millisecond may come in either order: REST has the last word
         wrong |= abs(money.wallet - ledger.wallet_usd) > self.settings.tolerance_usd
         self.behind |= wrong
+        if not wrong:
+            self.level_ms = max(self.level_ms, money.time_ms)

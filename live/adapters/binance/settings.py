@@ -48,7 +48,7 @@ class BrokerSettings(NamedTuple):
     gap_ms: int = 500  # how long a fill may be missing before REST is asked for it
     gap_asks: int = 3  # how often; then what waits is let out, and the comparison with the exchange shows the rest
     tick_ms: int = 100  # between two looks at what is due: expiries, gaps, comparisons
-    overlap_ms: int = 10_000  # what is asked after a lost connection begins so long before its last message
+    overlap_ms: int = 10_000  # what may have been missed is asked from so long before books and account last agreed
     settle_ms: int = 1_000  # without news for so long the ledger is compared with the exchange
     tolerance_usd: float = 0.01  # a difference below is rounding; beyond, EV_ADJUST
     stuck_ms: int = 5_000  # a conditional order triggered for so long without an order counts as cancelled

@@ -13,6 +13,7 @@ from live.errors import LiveError
 from live.ports import PositionView
 from live.testing.account_rows import account_event
 from live.testing.exchange import Exchange
+from live.testing.order_rows import algo_event
 from live.testing.settings import Settings
 from qt_core.codes import (
     CANCELLED,
@@ -422,5 +423,45 @@ def test_hedge_mode_is_switched_off_or_refused_with_positions():
             await broker.open()
         await broker.close()
         await exchange.stop()
+
+    play(scene)
+
+
+def test_a_conditional_order_that_triggered_and_made_no_order_is_told_as_gone():
+    """Seen on the exchange: an order stays in TRIGGERING for ever, and the position without its stop."""
+
+    async def scene():
+        async with trading() as s:
+            await s.submit(intent(1))
+            await s.advance()
+            protection = stop(2, 95.0)
+            await s.submit(protection)
+            x = s.exchange.sim
+            (algo,) = x.orders.open_algos()
+            algo.status = "TRIGGERING"
+            x.tell(algo_event(algo, x.contracts[0], x.now_ms()))
+            await s.exchange.sockets.flush()
+            _, gone = await s.wait(2)
+            assert (gone.row["kind"], gone.row["seq"], gone.row["reason"]) == (EV_CANCEL, 2, CANCELLED)
+            assert any(a.key == "binance:stuck" and a.severity == 2 for a in s.alerts)
+
+    play(scene)
+
+
+def test_funding_that_nobody_heard_is_found_by_the_wallet():
+    async def scene():
+        market = market_of({NAME: [QUIET] * 8}, funding=[(3, NAME, 0.001)])
+        async with trading(market) as s:
+            await s.submit(intent(1, qty=10.0))
+            await s.advance(2)
+            s.exchange.plan("drop_event", 1, "", "ACCOUNT_UPDATE")
+            await s.advance(2)
+            assert s.exchange.happened == {"drop_event": 1}
+            await s.submit(exit_of(2, 10.0))
+            await s.advance()
+            await s.until(lambda: [k for k, _, _ in s.told()].count("funding") == 1, "for the settlement")
+            await s.until(lambda: s.broker.desk.changed_ms == 0 and not s.broker.catcher.behind, "to be level")
+            assert s.broker.health().adjusted == 0
+            assert s.broker.teller.ledger.wallet_usd == pytest.approx(s.exchange.sim.account.wallet)
 
     play(scene)
