@@ -72,6 +72,18 @@ def hold(folder: Path) -> "IO[str]":
     return handle
 
 
+def is_running(folder: Path) -> bool:
+    """True where a process holds the session's lock."""
+    try:
+        with open(folder / "lock") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def check_safe(config: Config) -> None:
     """Outside a backtest the modules that keep the account safe must bind.
 

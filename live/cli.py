@@ -180,8 +180,13 @@ def positions(session: Path, folder: "Path | None") -> None:
 
 
 def _say(session: Path, folder: "Path | None", name: str, args: dict[str, Any]) -> None:
+    from live.bootstrap import is_running
     from live.commands import say
+    from live.errors import LiveError
 
+    path = session_path(session, folder)
+    if path.exists() and not is_running(path.parent):
+        raise LiveError(f"{path.parent}: the session is not running; qt live run goes on with it")
     with opened(session, folder, read_only=False) as store:
         click.echo(say(store, name, args, ANSWER_S))
 

@@ -11,6 +11,7 @@ from typing import IO, NamedTuple
 from live.about import check_about, setup_from, write_about
 from live.adapters.binance.broker import BinanceBroker
 from live.adapters.binance.contracts import fetch_contracts
+from live.adapters.binance.opening import open_clock
 from live.adapters.binance.session import Session as Connection
 from live.adapters.binance.settings import BrokerSettings, ConnectionSettings, FeedSettings
 from live.adapters.binance.views import Resume, World
@@ -23,7 +24,7 @@ from live.errors import LiveError
 from live.inputs import Inputs, RuleSpeaker, Speaker
 from live.journal import Journal
 from live.models import agents_speaker
-from live.ports import Alerts, PositionView
+from live.ports import Alert, Alerts, PositionView
 from live.reconcile import open_seqs
 from live.recovery import is_new, recover
 from live.runner import Runner
@@ -85,8 +86,8 @@ def exchange_speaker(config: Config, symbols: tuple[str, ...], timeframe_ms: int
     )
 
 
-def hold_account(keys: Keys) -> "IO[str]":
-    """The account's lock on this machine: one session per key.
+def hold_account(keys: Keys, address: str) -> "IO[str]":
+    """The account's lock on this machine: one session per exchange and key.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def hold_account(keys: Keys) -> "IO[str]":
     """
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / LOCKS
     root.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256(keys.key.reveal().encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{address}|{keys.key.reveal()}".encode()).hexdigest()[:16]
     handle = open(root / f"{name}.lock", "a+")  # noqa: SIM115  held as long as the session runs
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,7 +132,7 @@ async def open_exchange(
     settings, symbols = live_settings(config), exchange_symbols(config)
     keys = load_keys(kind != LIVE) if keys is None else keys
     folder = session_folder(config, root)
-    lock, account = hold(folder), hold_account(keys)
+    lock, account = hold(folder), hold_account(keys, where.rest_url or kind)
     connection = Connection(
         where.connection._replace(real=kind == LIVE, rest_url=where.rest_url, ws_url=where.ws_url), keys
     )
@@ -185,9 +186,7 @@ async def _open(
     except BaseException:
         await broker.close()
         raise
-    bars = settings.warmup_bars or DEFAULT_WARMUP_BARS
-    now_ms = connection.clock.now_ms()
-    runner.warm_up(bars, now_ms // timeframe_ms * timeframe_ms - (bars + 1) * timeframe_ms - 1)  # the last is decided
+    runner.warm_up(*warm_from(settings, setup, connection))
     return Started(runner, recovered, folder, locks[0], locks[1])
 
 
@@ -210,8 +209,18 @@ async def _setup(
     )
 
 
+def warm_from(settings: LiveSettings, setup: Setup, connection: Connection) -> tuple[int, int]:
+    """Decision bars for features alone, and the time from which bars are asked for; the newest closed one is decided."""
+    bars, now_ms = settings.warmup_bars or DEFAULT_WARMUP_BARS, connection.clock.now_ms()
+    return bars, now_ms // setup.decision_ms * setup.decision_ms - (bars + 1) * setup.decision_ms - 1
+
+
 async def open_paper(
-    config: Config, root: "str | Path | None" = None, where: "Where | None" = None, alerts: "Alerts | None" = None
+    config: Config,
+    root: "str | Path | None" = None,
+    where: "Where | None" = None,
+    alerts: "Alerts | None" = None,
+    warmup: bool = True,
 ) -> Started:
     """A paper session on the exchange's own candles: no key, no order leaves the machine.
 
@@ -233,7 +242,12 @@ async def open_paper(
         paper = PaperBroker(chain)
         session = Session(chain, Inputs(symbols, setup.decision_ms, speaker), journal, run_id, paper)
         recovered = recover(session, journal)
-        await connection.set_clock()
+        await open_clock(
+            connection,
+            lambda severity, key, text: (
+                None if alerts is None else alerts.send(Alert(severity, f"binance:{key}", f"Binance: {key}", text))
+            ),
+        )
     except BaseException:
         await connection.close()
         lock.close()
@@ -241,8 +255,8 @@ async def open_paper(
     patience = where.feed._replace(deadline_ms=int(settings.late_s * 1e3))
     feed = CcxtFeed(connection, symbols, fine, patience, timeframe)
     runner = Runner(session, journal, feed, paper, ConnectionClock(connection), settings)
-    bars, now_ms = settings.warmup_bars or DEFAULT_WARMUP_BARS, connection.clock.now_ms()
-    runner.warm_up(bars, now_ms // setup.decision_ms * setup.decision_ms - (bars + 1) * setup.decision_ms - 1)
+    if warmup:
+        runner.warm_up(*warm_from(settings, setup, connection))
     return Started(runner, recovered, folder, lock)
 
 

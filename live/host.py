@@ -69,16 +69,20 @@ async def host(folder: Path, open_session: Open, kind: str) -> int:
     with logging_to(folder / "session.jsonl"), stop_signals() as stop:
         alerts = AlertManager(default_sinks(folder, read_urls(os.environ)), on_notice=news_of_alerts(bus))
         try:
-            started = await open_session(alerts)
+            started = await open_session(alerts)  # a refusal is one line for whoever starts it, no alert
             click.echo(opening(started), err=True)
-            async with bus:
-                await _run(started, bus, alerts, stop, kind)
-        except Exception as error:
-            alerts.send(Alert(2, "session", "Session ended by an error", f"{type(error).__name__}: {error}"))
-            raise
+            await _alarmed(_run(started, bus, alerts, stop, kind), alerts)
         finally:
             await in_thread(alerts.close, "alerts: close")
     return 0
+
+
+async def _alarmed(work: Awaitable[None], alerts: AlertManager) -> None:
+    try:
+        await work
+    except Exception as error:
+        alerts.send(Alert(2, "session", "Session ended by an error", f"{type(error).__name__}: {error}"))
+        raise
 
 
 def opening(started: Started) -> str:
@@ -98,19 +102,20 @@ async def _run(started: Started, bus: EventBus, alerts: AlertManager, stop: asyn
     news = SessionStarted(
         runner.clock.now_ms(), run_id, kind, session.setup.symbols, not started.recovered.fresh, config.digest()
     )
-    bus.publish(SESSION_STARTED, news)
     progress = Progress(runner)
     clean = False
-    try:
-        async with (
-            _surroundings(started, bus, alerts, kind),
-            _beside(progress.run()),
-            _beside(_stop_when(stop, runner)),
-        ):
-            await runner.run()
-        clean = True
-    finally:
-        bus.publish(SESSION_STOPPED, SessionStopped(runner.clock.now_ms(), run_id, runner.why or "error", clean))
+    async with bus:
+        bus.publish(SESSION_STARTED, news)
+        try:
+            async with (
+                _surroundings(started, bus, alerts, kind),
+                _beside(progress.run()),
+                _beside(_stop_when(stop, runner)),
+            ):
+                await runner.run()
+            clean = True
+        finally:
+            bus.publish(SESSION_STOPPED, SessionStopped(runner.clock.now_ms(), run_id, runner.why or "error", clean))
     click.echo(progress.closing(), err=True)
 
 

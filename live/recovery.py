@@ -26,6 +26,7 @@ def recover(session: Session, journal: Journal) -> Recovered:
         If what is done again differs from the journal: the first difference is named, nothing is changed.
     """
     store = journal.store
+    store.refuse_waiting("the session was not running")
     found = newest_snapshot(store)
     if found is None and store.last_entry() is not None:
         raise LiveError(f"{store.path}: no whole snapshot among its entries; the one written at the start expected")

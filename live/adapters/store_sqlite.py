@@ -17,7 +17,7 @@ from live.errors import LiveError
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 5.0
 EFFECT_KINDS = ("requests", "decisions", "events", "trades")
-PLANNED, SENT, ENDED, FAILED = "planned", "sent", "ended", "failed"
+PLANNED, SENT = "planned", "sent"
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -231,6 +231,10 @@ class SqliteStore:
             "SELECT id, name, args, who FROM commands WHERE status = 'waiting' ORDER BY id"
         ).fetchall()
         return [(r[0], r[1], json.loads(r[2]), r[3]) for r in rows]
+
+    def refuse_waiting(self, why: str) -> None:
+        """Answer commands that nobody was there to hear."""
+        self._db.execute("UPDATE commands SET status = 'refused', answer = ? WHERE status = 'waiting'", (why,))
 
     def answer_command(self, number: int, status: str, answer: str) -> None:
         """What became of a command."""

@@ -1,7 +1,7 @@
 """Exchange and session side by side: the exchange goes on when the session has answered everything it was told."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from live.errors import LiveError
 from live.runner import Runner
@@ -23,7 +23,9 @@ class Lockstep:
 
     def __init__(self, exchange: Exchange, runner: Runner) -> None:
         self.exchange, self.runner = exchange, runner
-        self._broker: Any = runner.broker
+        self._connection: Any = cast(Any, runner.feed).session
+        self._lanes: Any = getattr(runner.broker, "lanes", None)  # of a broker on the exchange; paper has none
+        self._desk: Any = getattr(runner.broker, "desk", None)
 
     async def caught_up(self) -> None:
         """Wait until the session has taken every bar that has closed."""
@@ -39,7 +41,7 @@ class Lockstep:
         while await x.step():
             await self.settle()
         await x.close_bar()
-        await self._broker.session.set_clock()
+        await self._connection.set_clock()
         await self._decided(x.sim.now_ms() - self.runner.session.setup.bar_ms)
         await self.settle()
 
@@ -58,7 +60,8 @@ class Lockstep:
         for _ in range(MOST_ROUNDS):
             before = self._seen()
             await self.exchange.sockets.heard()
-            await self._broker.lanes.drain(LANES_S)
+            if self._lanes is not None:
+                await self._lanes.drain(LANES_S)
             await self.runner.idle()
             await self.exchange.sockets.flush()
             await asyncio.sleep(TURN_S)
@@ -70,7 +73,8 @@ class Lockstep:
 
     def _seen(self) -> tuple[int, ...]:
         server = len(self.exchange.server.requests)
-        return (self.runner.put, self.runner.handled, server, self._broker.lanes.waiting, self._broker.desk.told)
+        asked = (0, 0) if self._lanes is None else (self._lanes.waiting, self._desk.told)
+        return (self.runner.put, self.runner.handled, server, *asked)
 
     def _check(self) -> None:
         if self.runner.stopping.is_set():
