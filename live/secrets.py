@@ -1,9 +1,9 @@
 """Keys of an exchange: where they may come from, and how they are kept out of everything that is written down.
 
 They come from the environment, or from a file that only its owner can read; never from a configuration or a command
-line, which end up in journals and process lists. A ``Secret`` shows nothing by itself. Libraries are less careful
-(ccxt logs whole requests, its errors carry signed addresses), so ``scrub`` takes known secrets out of any text, and
-``guard_logging`` applies it to every log record of the process.
+line, which end up in journals and process lists. A ``Secret`` shows nothing by itself, and ``live.logs`` knows it.
+Libraries are less careful (ccxt logs whole requests, its errors carry signed addresses), so ``scrub`` takes signatures
+and listen keys out of a text as well, and ``guard_logging`` applies it to every log record of the process.
 """
 
 import logging
@@ -14,20 +14,18 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from live import logs
 from live.errors import LiveError
+from live.logs import HIDDEN, MIN_SECRET, register_secret
 
 KEY_VARIABLE, SECRET_VARIABLE = "QT_BINANCE_KEY", "QT_BINANCE_SECRET"  # names of variables, not secrets
 TEST_KEY_VARIABLE, TEST_SECRET_VARIABLE = "QT_BINANCE_TESTNET_KEY", "QT_BINANCE_TESTNET_SECRET"
-MIN_LENGTH = 6  # a shorter "secret" would blank out half of every text
-HIDDEN = "***"
 # What a signed address or header shows even where the key itself is not known here.
 PATTERNS = (
     re.compile(r"(?i)(signature=)[0-9a-f]+"),
     re.compile(r"(?i)(listenKey['\"]?\s*[=:]\s*['\"]?)[0-9a-z]+"),
     re.compile(r"(?i)(x-mbx-apikey['\"]?\s*[=:]\s*['\"]?)[0-9a-z]+"),
 )
-
-_known: list["Secret"] = []
 
 
 class Secret:
@@ -37,8 +35,8 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         self.__text = text
-        if len(text) >= MIN_LENGTH and all(text != s.reveal() for s in _known):
-            _known.append(self)
+        if len(text) >= MIN_SECRET:
+            register_secret(text)
 
     def reveal(self) -> str:
         """The text itself."""
@@ -110,19 +108,10 @@ def _read(path: Path) -> dict[str, str]:
 
 def scrub(text: str) -> str:
     """``text`` without any secret this process knows, and without signatures and listen keys."""
-    for secret in _known:
-        text = text.replace(secret.reveal(), HIDDEN)
+    text = logs.scrub(text)
     for pattern in PATTERNS:
         text = pattern.sub(rf"\g<1>{HIDDEN}", text)
     return text
-
-
-class SecretFilter(logging.Filter):
-    """Scrubs a record's message and traceback; for handlers that are set up elsewhere."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        scrub_record(record)
-        return True
 
 
 def scrub_record(record: logging.LogRecord) -> logging.LogRecord:
