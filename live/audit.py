@@ -9,11 +9,12 @@ from live.about import setup_from
 from live.adapters.broker_paper import PaperBroker
 from live.adapters.store_sqlite import SqliteStore
 from live.chain import Chain
+from live.differences import Difference
 from live.entries import KIND_NAMES
 from live.errors import LiveError
 from live.inputs import Inputs, RuleSpeaker, SilentSpeaker, Speaker
 from live.journal import snapshot_parts
-from live.replay import Difference, OutOfStepError, Replay, drive
+from live.replay import OutOfStepError, Replay, drive
 from live.session import Session
 from qt_core.io.inputs import rule_params
 from qt_core.market import utc_text

@@ -84,10 +84,12 @@ def _opener(config: "Config", kind: str, folder: "Path | None", speed: float) ->
             from live.bootstrap import start_paper_replay
 
             return start_paper_replay(config, folder, speed)
-        from live.exchange import open_exchange, open_paper
-
         if kind == "paper":
+            from live.paper import open_paper
+
             return await open_paper(config, folder, alerts=alerts)
+        from live.exchange import open_exchange
+
         return await open_exchange(config, kind, folder, alerts=alerts)
 
     return open_session

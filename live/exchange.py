@@ -1,7 +1,6 @@
 """The composition root of sessions on an exchange: keys, contracts, feed, broker, and the parts that look after them."""
 
 import asyncio
-import dataclasses
 import fcntl
 import hashlib
 import os
@@ -11,20 +10,18 @@ from typing import IO, NamedTuple
 from live.about import check_about, setup_from, write_about
 from live.adapters.binance.broker import BinanceBroker
 from live.adapters.binance.contracts import fetch_contracts
-from live.adapters.binance.opening import open_clock
 from live.adapters.binance.session import Session as Connection
 from live.adapters.binance.settings import BrokerSettings, ConnectionSettings, FeedSettings
 from live.adapters.binance.views import Resume, World
-from live.adapters.broker_paper import PaperBroker
 from live.adapters.feed_ccxt import CcxtFeed
 from live.adapters.store_sqlite import PLANNED, SqliteStore
-from live.bootstrap import JOURNAL, PAPER, Started, check_safe, hold, open_journal, session_folder
+from live.bootstrap import JOURNAL, Started, check_safe, hold, session_folder
 from live.chain import Chain, Setup
 from live.errors import LiveError
 from live.inputs import Inputs, RuleSpeaker, Speaker
 from live.journal import Journal
 from live.models import agents_speaker
-from live.ports import Alert, Alerts, PositionView
+from live.ports import Alerts, PositionView
 from live.reconcile import open_seqs
 from live.recovery import is_new, recover
 from live.runner import Runner
@@ -34,7 +31,7 @@ from live.settings import LiveSettings, live_settings
 from live.startup import begin, open_intents, planned_intents
 from qt_core.config import Config
 from qt_core.errors import ConfigError
-from qt_core.io.inputs import load_config_market, load_config_tables, rule_params
+from qt_core.io.inputs import load_config_tables, rule_params
 from qt_core.io.timeframes import timeframe_to_ms
 
 TESTNET, LIVE = "testnet", "live"
@@ -213,58 +210,6 @@ def warm_from(settings: LiveSettings, setup: Setup, connection: Connection) -> t
     """Decision bars for features alone, and the time from which bars are asked for; the newest closed one is decided."""
     bars, now_ms = settings.warmup_bars or DEFAULT_WARMUP_BARS, connection.clock.now_ms()
     return bars, now_ms // setup.decision_ms * setup.decision_ms - (bars + 1) * setup.decision_ms - 1
-
-
-async def open_paper(
-    config: Config,
-    root: "str | Path | None" = None,
-    where: "Where | None" = None,
-    alerts: "Alerts | None" = None,
-    warmup: bool = True,
-) -> Started:
-    """A paper session on the exchange's own candles: no key, no order leaves the machine.
-
-    Contracts and brackets are those of the configuration's ``data:`` section.
-    """
-    where = where or Where()
-    check_safe(config)
-    settings, symbols = live_settings(config), exchange_symbols(config)
-    timeframe = str(config.data.get("timeframe") or "1h")
-    fine = str(config.data.get("detail") or "1m")
-    setup = paper_setup(config, symbols, timeframe_to_ms(fine), timeframe_to_ms(timeframe))
-    folder = session_folder(config, root)
-    lock = hold(folder)
-    speaker = exchange_speaker(config, symbols, setup.decision_ms)
-    connection = Connection(where.connection._replace(real=True, rest_url=where.rest_url, ws_url=where.ws_url))
-    try:
-        journal, run_id = open_journal(folder, setup, speaker.label, PAPER)
-        chain = Chain(setup)
-        paper = PaperBroker(chain)
-        session = Session(chain, Inputs(symbols, setup.decision_ms, speaker), journal, run_id, paper)
-        recovered = recover(session, journal)
-        await open_clock(
-            connection,
-            lambda severity, key, text: (
-                None if alerts is None else alerts.send(Alert(severity, f"binance:{key}", f"Binance: {key}", text))
-            ),
-        )
-    except BaseException:
-        await connection.close()
-        lock.close()
-        raise
-    patience = where.feed._replace(deadline_ms=int(settings.late_s * 1e3))
-    feed = CcxtFeed(connection, symbols, fine, patience, timeframe)
-    runner = Runner(session, journal, feed, paper, ConnectionClock(connection), settings)
-    if warmup:
-        runner.warm_up(*warm_from(settings, setup, connection))
-    return Started(runner, recovered, folder, lock)
-
-
-def paper_setup(config: Config, symbols: tuple[str, ...], bar_ms: int, decision_ms: int) -> Setup:
-    """Contracts of the candles at hand."""
-    market = load_config_market(dataclasses.replace(config, data={**config.data, "detail": None}))
-    market = market.select(list(symbols))
-    return Setup(symbols, market.specs, market.brackets, config, bar_ms, decision_ms, config.seed)
 
 
 def broker_settings(config: Config, given: BrokerSettings) -> BrokerSettings:

@@ -35,6 +35,7 @@ from live.ports import Alert
 from live.progress import Progress
 from live.recoveries import clear_caches, close_positions, in_order, restart
 from live.runner import Machine, Runner
+from live.startup import Reconciler
 from live.tasks import in_thread, stop_signals
 from live.topics import SESSION_STARTED, SESSION_STOPPED, SessionStarted, SessionStopped
 from live.vitals import Outlets, Relay, Vitals, news_of_alerts
@@ -156,6 +157,8 @@ async def _surroundings(started: Started, bus: EventBus, alerts: AlertManager, k
         band, market_data = band_of(params), cast(Any, runner.feed)  # only an exchange's feed has books
         books = BookWatch(runner.session.setup, runner.clock, lambda i: market_data.spread(i, band), _told(relay))
         vitals.supervisor.start("book watch", books.run)
+        if runner.session.paper is None:
+            vitals.supervisor.start("reconciliation", Reconciler(runner, alerts).run)
         vitals.start(_checks(started, connection, requests), _recoveries(runner, vitals, relay))
         yield
 

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from live.adapters.store_sqlite import SqliteStore
+from live.differences import Difference
 from live.errors import LiveError
 from live.journal import Journal, newest_snapshot
-from live.replay import Difference, OutOfStepError, Replay, drive
+from live.replay import OutOfStepError, Replay, drive
 from live.session import Session
 
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from live.commands import DONE, REFUSED, RESET, STOP, pause, told
@@ -41,7 +41,14 @@ class Machine:
         self.command, self.fields, self.key = command, fields or {}, key
 
 
-Item = ClosedBar | VenueEvent | Quote | Person | Machine
+class Job:
+    """Work that must not meet a call half-way: the loop awaits it in its turn."""
+
+    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        self.work = work
+
+
+Item = ClosedBar | VenueEvent | Quote | Person | Machine | Job
 
 
 class Runner:
@@ -146,7 +153,9 @@ class Runner:
     async def take(self, item: Item) -> None:
         """One thing from beginning to end."""
         began = time.perf_counter()
-        intents = self._step(item)
+        if isinstance(item, Job):
+            await item.work()
+        intents = [] if isinstance(item, Job) else self._step(item)
         self._snapshot_if_due(item)
         self.journal.commit()
         decided = time.perf_counter()
@@ -158,7 +167,7 @@ class Runner:
             self.handled += 1
             self._moved.notify_all()
 
-    def _step(self, item: Item) -> list[Intent]:
+    def _step(self, item: "ClosedBar | VenueEvent | Quote | Person | Machine") -> list[Intent]:
         if isinstance(item, ClosedBar):
             return self._bar(item)
         if isinstance(item, VenueEvent):

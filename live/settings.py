@@ -28,8 +28,8 @@ class LiveSettings:
     inbox: int = 4096  # things that may wait; a feed that runs ahead waits for room
     foreign: str = "refuse"  # positions and orders that are not ours: refuse to start, adopt or close
     name: str = ""  # of the session; empty = the configuration's file name
-    reconcile_s: float = 300.0  # between comparisons of the account with the exchange
-    wallet_tolerance_usd: float = 0.01  # below it a difference of the wallet is rounding
+    reconcile_s: float = 60.0  # between comparisons of positions and orders with the exchange
+    doubt_s: float = 5.0  # a difference is looked at again after so long; one that is still there is mended
 
 
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -44,7 +44,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "command_poll_s": (0.01, 60.0),
     "inbox": (1, 1_000_000),
     "reconcile_s": (1.0, 86_400.0),
-    "wallet_tolerance_usd": (0.0, 1e6),
+    "doubt_s": (0.1, 3600.0),
 }
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 

@@ -1,5 +1,6 @@
 """From recovered to trading on an exchange: what was missed is told, what was not sent asked for, what differs mended."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -7,15 +8,16 @@ from typing import Any
 from live.adapters.store_sqlite import PLANNED
 from live.errors import LiveError
 from live.journal import Journal, intent_of
-from live.ports import AccountView, Broker, Intent
+from live.ports import AccountView, Alert, Alerts, Broker, Intent
 from live.reconcile import Findings, findings, lines, mending, open_seqs
-from live.runner import Runner
+from live.runner import Job, Runner
 from qt_core.codes import CMD_EXIT, OP_AMEND, OP_NEW
 from qt_core.state import set_equity
 
 log = logging.getLogger("qt.live")
 
 OVERLAP_MS = 60_000  # asked again before the newest entry: the exchange's clock and ours, frames on their way
+CRITICAL = 2
 NEVER_SENT_AFTER_MS = 60_000  # an entry decided longer ago is not sent any more: its price is another one
 
 
@@ -99,16 +101,65 @@ async def reconcile(runner: Runner, broker: Broker, fresh: bool) -> Findings:
             f"{broker.label}: the account holds what is not this session's: {'; '.join(told[:5])}; close it, or set "
             "live.foreign to adopt or close"
         )
-    for line in told:
-        log.warning("reconciled: %s", line)
-        runner.journal.note(view.time_ms, "reconciled", line)
-    for event in mending(session.chain, found, view):
-        await runner.take(event)
-    await _cancel(broker, found.strays)
+    await mend(runner, found, view)
     if policy == "close":
         await _close(runner, [g.symbol for g in found.gaps if g.ours == 0.0 and g.theirs != 0.0], view)
         await _cancel(broker, found.foreign)
     return found
+
+
+async def mend(runner: Runner, found: Findings, view: AccountView) -> None:
+    """Bring State to what the exchange holds, and take away what State has given up; each line is told."""
+    for line in lines(found, runner.session.setup.symbols):
+        log.warning("reconciled: %s", line)
+        runner.journal.note(view.time_ms, "reconciled", line)
+    for event in mending(runner.session.chain, found, view):
+        await runner.take(event)
+    await _cancel(runner.broker, found.strays)
+
+
+class Reconciler:
+    """Compares with the exchange now and then while the session runs.
+
+    What a look finds may be on its way to us, so nothing is mended before a second look has found the same.
+    """
+
+    def __init__(self, runner: Runner, alerts: Alerts) -> None:
+        self._runner, self._alerts = runner, alerts
+        self._suspects: Findings | None = None
+        self.mended = 0
+
+    async def run(self) -> None:
+        """For ever; a supervised task."""
+        s = self._runner.settings
+        while True:
+            await asyncio.sleep(s.reconcile_s if self._suspects is None else s.doubt_s)
+            view = await self._runner.broker.account()
+
+            async def compare(view: AccountView = view) -> None:
+                await self.compare(view)
+
+            await self._runner.tell(Job(compare))
+
+    async def compare(self, view: AccountView) -> None:
+        """One look; the runner's loop awaits it."""
+        runner = self._runner
+        planned = frozenset(i.seq for i in planned_intents(runner.journal))
+        found = findings(runner.session.chain, view, planned)._replace(foreign=())
+        before, self._suspects = self._suspects, None if found.clean else found
+        if found.clean or before is None or _same(before) != _same(found):
+            return
+        self._suspects = None
+        self.mended += 1
+        text = "; ".join(lines(found, runner.session.setup.symbols)[:5])
+        self._alerts.send(Alert(CRITICAL, "reconciled", "The exchange held something else", text))
+        await mend(runner, found, view)
+
+
+def _same(found: Findings) -> tuple[object, ...]:
+    """What two looks must agree in: prices and margins move, the rest does not."""
+    gaps = tuple((g.symbol, g.ours, g.theirs) for g in found.gaps)
+    return (gaps, found.missing, tuple(o.client_id for o in found.strays))
 
 
 async def _close(runner: Runner, symbols: Sequence[int], view: AccountView) -> None:

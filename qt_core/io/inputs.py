@@ -95,6 +95,17 @@ def load_config_market(config: "Config") -> "Market":
     )
 
 
+def brackets_at_hand(config: "Config") -> dict[str, Any]:
+    """Leverage brackets by symbol of the folder or store that the ``data:`` section names; empty where there are none."""
+    from qt_core.io.source import open_source
+    from qt_core.io.store import default_root
+
+    given = [_folder(config.data[k], k, config.source) for k in ("root", "folder") if config.data.get(k) is not None]
+    root = given[0] if given else default_root()
+    table = open_source(root).brackets() if root.is_dir() else None
+    return {} if table is None else dict(table.contracts)
+
+
 def load_config_tables(config: "Config") -> "TableFile | None":
     """The Q-tables that ``learning.tables`` names, for modules 19 and 21 to begin with; None where it names none.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from live.exchange import open_paper
+from live.paper import open_paper
 from live.testing.lockstep import Lockstep
 from qt_core.config import load_config
 from qt_core.engine.session import backtest

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from live.adapters.binance.opening import asked
 from live.adapters.binance.session import INFO, Endpoint, Session
 from live.errors import LiveError
-from qt_core.io.contracts import bracket_table, pad_brackets, parse_exchange_info, spec_row
+from qt_core.io.contracts import bracket_table, make_brackets, pad_brackets, parse_exchange_info, spec_row
+from qt_core.io.market_contracts import CONSERVATIVE_TIERS
 from qt_core.market_build import own_sectors
 
 BRACKETS = Endpoint("fapiPrivateGetLeverageBracket", 1)
@@ -38,21 +39,40 @@ async def fetch_contracts(session: Session, symbols: Sequence[str]) -> Contracts
     LiveError
         Naming the symbol that the exchange does not have, or has no brackets for.
     """
-    table = parse_exchange_info(await asked(session, INFO), "binance: exchangeInfo")
-    unknown = [s for s in symbols if s not in table.contracts]
-    if unknown:
-        raise LiveError(f"binance: no contract {', '.join(unknown[:5])}; symbols of USDT-M perpetuals expected")
+    rows, sectors = await fetch_specs(session, symbols)
     tiers = bracket_table(_columns(await asked(session, BRACKETS)), "now", "binance: leverageBracket").contracts
     without = [s for s in symbols if s not in tiers]
     if without:
         raise LiveError(f"binance: no leverage brackets of {', '.join(without[:5])}; the exchange's own expected")
-    specs = np.concatenate([spec_row(table.contracts[s]) for s in symbols])
-    specs["n_brackets"] = [len(tiers[s]) for s in symbols]
+    return contracts_of(symbols, rows, sectors, tiers)
+
+
+async def fetch_specs(session: Session, symbols: Sequence[str]) -> "tuple[npt.NDArray[Any], Mapping[str, str]]":
+    """Specs ``[N]`` and sectors by symbol; a public question.
+
+    Raises
+    ------
+    LiveError
+        Naming the symbol that the exchange does not have.
+    """
+    table = parse_exchange_info(await asked(session, INFO), "binance: exchangeInfo")
+    unknown = [s for s in symbols if s not in table.contracts]
+    if unknown:
+        raise LiveError(f"binance: no contract {', '.join(unknown[:5])}; symbols of USDT-M perpetuals expected")
     sectors = {s: table.contracts[s].sectors[0] for s in symbols if table.contracts[s].sectors}
+    return np.concatenate([spec_row(table.contracts[s]) for s in symbols]), sectors
+
+
+def contracts_of(
+    symbols: Sequence[str], specs: npt.NDArray[Any], sectors: Mapping[str, str], tiers: Mapping[str, npt.NDArray[Any]]
+) -> Contracts:
+    """Specs with sectors and the number of brackets; a symbol without brackets gets small caps and high rates."""
+    fallback = make_brackets(CONSERVATIVE_TIERS)
+    rows = [tiers.get(s, fallback) for s in symbols]
+    specs["n_brackets"] = [len(r) for r in rows]
     names = sorted(set(sectors.values()))
     specs["sector"] = [1 + names.index(sectors[s]) if s in sectors else 0 for s in symbols]  # as qt_core.sectors
-    specs = own_sectors(specs)
-    return Contracts(specs, np.stack([pad_brackets(tiers[s]) for s in symbols]))
+    return Contracts(own_sectors(specs), np.stack([pad_brackets(r) for r in rows]))
 
 
 def _columns(answer: Sequence[Mapping[str, Any]]) -> dict[str, npt.NDArray[Any]]:
