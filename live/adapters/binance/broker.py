@@ -3,7 +3,7 @@ docs/live_binance.md.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 from live.adapters.binance.catching import Catcher
@@ -12,18 +12,18 @@ from live.adapters.binance.lanes import Lanes
 from live.adapters.binance.ledger import Ledger
 from live.adapters.binance.listening import Listener
 from live.adapters.binance.opening import open_account, open_clock, open_contracts, open_symbols
-from live.adapters.binance.orders import Known, Orders, known_of, known_of_view
+from live.adapters.binance.orders import Known, Orders, known_of, known_of_view, view_of_known
 from live.adapters.binance.reconcile import Asker
 from live.adapters.binance.sending import Sender
 from live.adapters.binance.session import CallFailed, Session
 from live.adapters.binance.settings import BrokerSettings
 from live.adapters.binance.telling import Teller
+from live.adapters.binance.upkeep import Upkeep
 from live.adapters.binance.user_stream import UserStream
 from live.adapters.binance.views import BrokerHealth, Resume, World
 from live.errors import LiveError
 from live.ports import AccountView, Alert, Alerts, Intent, OrderView, VenueEvent
 from live.secrets import scrub
-from qt_core.codes import EXPIRED
 
 
 class BinanceBroker:
@@ -67,8 +67,9 @@ class BinanceBroker:
         self.lanes = Lanes(self._broken)
         self.listener = Listener(session, s.keep_alive_ms, self.desk.hear, self._reconnected, self._alarm)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._clock_ms = 0
-        self._asked_ms = 0
+        self.upkeep = Upkeep(
+            session, s, self.desk, self.orders, self.catcher, self.listener, self._cancel_soon, self._alarm
+        )
 
     async def open(self) -> AccountView:
         """Connect, check and set modes.
@@ -79,7 +80,6 @@ class BinanceBroker:
             One line: why the account cannot be traded.
         """
         await open_clock(self.session, self._alarm)
-        self._clock_ms = self._asked_ms = self.session.clock.now_ms()
         await open_contracts(self.session, self.symbols, self.specs)
         await open_account(self.session)
         self.teller.leverage = await open_symbols(self.session, self.symbols)
@@ -90,8 +90,9 @@ class BinanceBroker:
         except CallFailed as failed:
             raise LiveError(f"binance: the account cannot be read: {failed.outcome.text[:300]}") from None
         self._take_over(view)
-        self.catcher.level_ms = view.time_ms
-        self._start(self._look_after())
+        self.upkeep.start(view.time_ms)
+        self._start(self.upkeep.look_after())
+        self._start(self.upkeep.keep_level())
         return view
 
     def _take_over(self, view: AccountView) -> None:
@@ -147,17 +148,26 @@ class BinanceBroker:
             yield event
 
     async def account(self) -> AccountView:
-        """What the exchange holds now.
+        """What the exchange holds now, and (without a number of the exchange's) orders that are being sent.
+
+        It is four questions; where something happens between them they are asked again.
 
         Raises
         ------
         LiveError
             Where it does not answer.
         """
-        try:
-            return await self.asker.account(self.teller.leverage)
-        except CallFailed as failed:
-            raise LiveError(f"binance: the account cannot be read: {failed.outcome.text[:300]}") from None
+        for _ in range(self.settings.account_reads):
+            told = self.desk.told
+            try:
+                view = await self.asker.account(self.teller.leverage)
+            except CallFailed as failed:
+                raise LiveError(f"binance: the account cannot be read: {failed.outcome.text[:300]}") from None
+            if self.desk.told == told:
+                break
+        there = {o.client_id for o in view.orders}
+        sent = [k for k in self.orders.open() if not (k.placed or k.silent or k.client_id in there)]
+        return view._replace(orders=view.orders + tuple(view_of_known(k) for k in sent))
 
     async def missed(self, since_ms: int, open_seqs: Sequence[int]) -> Sequence[VenueEvent]:
         """Events since a time that nobody has been told, oldest first; what has waited in the stream follows in it.
@@ -247,50 +257,3 @@ class BinanceBroker:
             await self.sender.cancel(known)
 
         self.lanes.put(known.symbol, job)
-
-    async def _look_after(self) -> None:
-        """What is due by time, again and again."""
-        while True:
-            await asyncio.sleep(self.settings.tick_ms / 1e3)
-            if self.desk.live:
-                self._expire()
-                await self._ask_around()
-            await self.listener.keep_alive()
-
-    async def _ask_around(self) -> None:
-        s, now_ms = self.settings, self.session.clock.now_ms()
-        if self.desk.key_expired:
-            self.desk.key_expired = False
-            await self.listener.renew()
-        await self.catcher.mend_gaps()
-        if (stuck := await self.catcher.watch_triggered()) is not None:
-            self._alarm(2, "stuck", f"conditional order {stuck.client_id} was triggered and made no order")
-        await self.catcher.compare()
-        silent = now_ms - max(self.desk.last_frame_ms, self._asked_ms) > s.stream_silence_ms
-        due = self.catcher.behind or self.desk.funding_unknown or self.desk.missing
-        if (due or silent) and self.listener.connected:
-            self._asked_ms = now_ms
-            try:
-                await self.catcher.catch_up(self.catcher.level_ms - s.overlap_ms)
-            except CallFailed as failed:
-                self._alarm(1, "catch_up", failed.outcome.text)
-        if now_ms - self._clock_ms > self.session.settings.clock_ms:
-            self._clock_ms = now_ms
-            await open_clock_again(self.session, self._alarm)
-        self.orders.forget(s.remember)
-
-    def _expire(self) -> None:
-        """Cancel what has outlived its time; the end is told as EXPIRED."""
-        now_ms = self.session.clock.now_ms()
-        for known in self.orders.open():
-            if known.placed and known.expire_ms <= now_ms and known.cause != EXPIRED:
-                known.cause = EXPIRED
-                self._cancel_soon(known)
-
-
-async def open_clock_again(session: Session, alarm: Callable[[int, str, str], None]) -> None:
-    """Measure the clock; a failure is only reported, the offset in use stays."""
-    try:
-        await open_clock(session, alarm)
-    except LiveError as error:
-        alarm(1, "clock", str(error))

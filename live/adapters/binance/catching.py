@@ -5,6 +5,7 @@ comparisons.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from live.adapters.binance.budget import ENTRY
 from live.adapters.binance.desk import Desk
 from live.adapters.binance.frames import Fill, from_trade
 from live.adapters.binance.orders import Known
@@ -71,7 +72,7 @@ class Catcher:
         desk = self.desk
         for _ in range(WALLET_READS):
             told, now_ms = desk.told, self.session.clock.now_ms()
-            account = await self.session.call(ACCOUNT)
+            account = await self.session.call(ACCOUNT, urgency=ENTRY)
             if desk.told == told and self._same_positions(account["positions"]):
                 wallet = next((float(a["walletBalance"]) for a in account["assets"] if a["asset"] == "USDT"), 0.0)
                 desk.emit_all(desk.teller.adjust(wallet, now_ms))
@@ -134,7 +135,9 @@ class Catcher:
     async def mend_gaps(self) -> None:
         """Ask for what has been missing too long; after several questions let out what waits."""
         now_ms = self.session.clock.now_ms()
-        for gap in self.desk.stream.gaps(now_ms, self.settings.gap_ms):
+        gaps = self.desk.stream.gaps(now_ms, self.settings.gap_ms)
+        self._asks = {gap: n for gap, n in self._asks.items() if gap in gaps}
+        for gap in gaps:
             asks = self._asks[gap] = self._asks.get(gap, 0) + 1
             if asks > self.settings.gap_asks:
                 for fact in self.desk.stream.give_up(gap, now_ms):

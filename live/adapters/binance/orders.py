@@ -79,6 +79,13 @@ def known_of_view(view: OrderView) -> Known:
     )
 
 
+def view_of_known(k: Known) -> OrderView:
+    """An order that is being sent, as if it rested."""
+    return OrderView(
+        k.client_id, "", k.symbol, k.seq, k.kind, k.side, k.tag, k.qty, k.filled, k.price, k.trigger, k.reduce_only
+    )
+
+
 @dataclass
 class Orders:
     """All orders of a session, by client id and by number."""

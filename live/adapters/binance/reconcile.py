@@ -5,6 +5,7 @@ keys.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from live.adapters.binance.budget import ENTRY
 from live.adapters.binance.frames import Fill, from_trade, side_of
 from live.adapters.binance.orders import Orders
 from live.adapters.binance.session import (
@@ -16,6 +17,7 @@ from live.adapters.binance.session import (
     POSITIONS,
     TRADES,
     CallFailed,
+    Endpoint,
     Session,
 )
 from live.ids import read_id
@@ -42,6 +44,10 @@ class Asker:
         self.session, self.orders, self.index, self.page = session, orders, index, page
         self.other_symbols = 0
 
+    async def _ask(self, endpoint: Endpoint, params: "dict[str, Any] | None" = None) -> Any:
+        """Before backfill and the like: who does not know of a trade leaves a position without its stop."""
+        return await self.session.call(endpoint, params, ENTRY)
+
     async def account(self, leverage: Mapping[int, float]) -> AccountView:
         """Balance, positions and resting orders of both kinds.
 
@@ -50,10 +56,10 @@ class Asker:
         CallFailed
             Where one of the four questions is not answered.
         """
-        account = await self.session.call(ACCOUNT)
-        positions = await self.session.call(POSITIONS)
-        plain = await self.session.call(OPEN_ORDERS)
-        algo = await self.session.call(OPEN_ALGO)
+        account = await self._ask(ACCOUNT)
+        positions = await self._ask(POSITIONS)
+        plain = await self._ask(OPEN_ORDERS)
+        algo = await self._ask(OPEN_ALGO)
         wallet = next((float(a["walletBalance"]) for a in account["assets"] if a["asset"] == "USDT"), 0.0)
         held = [p for row in positions if (p := self._position(row, leverage)) is not None]
         resting = [o for row in [*plain, *algo] if (o := self._order(row)) is not None]
@@ -94,7 +100,7 @@ class Asker:
 
     async def order_trades(self, symbol: str, order_id: str, client_id: str = "") -> list[Fill]:
         """Every trade of one order, with what the order asked for where the exchange still knows it."""
-        rows = await self.session.call(TRADES, {"symbol": symbol, "orderId": order_id, "limit": self.page})
+        rows = await self._ask(TRADES, {"symbol": symbol, "orderId": order_id, "limit": self.page})
         trades = [from_trade(row, client_id) for row in rows if str(row["orderId"]) == order_id]
         if not trades:
             return []
@@ -108,7 +114,7 @@ class Asker:
     async def order(self, symbol: str, order_id: str) -> "Mapping[str, Any] | None":
         """One order by the exchange's number; None where it has been forgotten."""
         try:
-            row = await self.session.call(ORDER, {"symbol": symbol, "orderId": order_id})
+            row = await self._ask(ORDER, {"symbol": symbol, "orderId": order_id})
         except CallFailed:
             return None
         return row if isinstance(row, Mapping) and "clientOrderId" in row else None
@@ -118,13 +124,13 @@ class Asker:
         now_ms = self.session.clock.now_ms()
         params = {"symbol": symbol, "startTime": max(since_ms, now_ms - WEEK_MS), "limit": self.page}
         rows: list[Mapping[str, Any]] = []
-        answer = await self.session.call(TRADES, params)
+        answer = await self._ask(TRADES, params)
         while answer:
             rows += answer
             if len(answer) < self.page:
                 break
             after = int(answer[-1]["id"]) + 1
-            answer = await self.session.call(TRADES, {"symbol": symbol, "fromId": after, "limit": self.page})
+            answer = await self._ask(TRADES, {"symbol": symbol, "fromId": after, "limit": self.page})
         return rows
 
     async def funding_since(self, since_ms: int) -> list[tuple[str, int, float]]:
@@ -133,7 +139,7 @@ class Asker:
         start = since_ms
         while True:
             params = {"incomeType": "FUNDING_FEE", "startTime": start, "limit": self.page}
-            rows = await self.session.call(INCOME, params)
+            rows = await self._ask(INCOME, params)
             fresh = [(r["symbol"], int(r["time"]), float(r["income"])) for r in rows if r["asset"] == "USDT"]
             out += [row for row in fresh if row not in out]
             if len(rows) < self.page or int(rows[-1]["time"]) == start:

@@ -39,6 +39,7 @@ class BrokerSettings(NamedTuple):
     retry_ms: int = 250  # before the first retry, doubled for each further one,
     retry_cap_ms: int = 2_000  # up to this
     patience_ms: int = 20_000  # for so long a busy exchange is asked again for what protects, however often that is
+    account_reads: int = 3  # tries to read the account while nothing happens
     submit_wait_ms: int = 2_000  # a call of the runner waits so long; what is not done by then goes on beside it
     unknown_ms: int = 500  # between two questions after an order of unknown outcome
     slippage_cap: float = 0.0015  # aelm.slippage_cap: a market entry that would cross more becomes IOC at the cap

@@ -465,3 +465,21 @@ def test_funding_that_nobody_heard_is_found_by_the_wallet():
             assert s.broker.teller.ledger.wallet_usd == pytest.approx(s.exchange.sim.account.wallet)
 
     play(scene)
+
+
+def test_an_order_whose_fate_is_still_asked_for_counts_as_resting():
+    """Who compares the account with what was asked must not think it gone, and ask for it once more."""
+
+    async def scene():
+        async with trading(connection={"timeout_ms": 1_000}, settings=QUICK._replace(submit_wait_ms=50)) as s:
+            await s.submit(intent(1))
+            await s.advance()
+            s.exchange.plan("hang", 1, "POST", "algoOrder")
+            await s.broker.submit([stop(2, 95.0)])  # comes back before the answer does
+            assert s.broker.lanes.waiting == 1
+            view = await s.broker.account()
+            assert [o.seq for o in view.orders] == [2]
+            assert await s.broker.lanes.drain(20.0)
+            assert [o.seq for o in (await s.broker.account()).orders] == [2]
+
+    play(scene)
