@@ -88,7 +88,7 @@ class Sender:
         if reason == OK and not intent.reduce_only:
             intent = self._cap(intent, known)
             reason = await self._set_leverage(intent)
-        if reason == OK and ask_first and await self.resolver.exists(known):
+        if reason == OK and ask_first and await self.resolver.found_out(known, intent.time_ms):
             known.placed = True
             return
         if reason == OK and intent.expire_ms <= self.session.clock.now_ms():
@@ -110,7 +110,7 @@ class Sender:
 
     async def _replace(self, intent: Intent, olds: list[Known], ask_first: bool) -> None:
         new = self.orders.add(known_of(intent, self._touch(intent)))
-        there = ask_first and await self.resolver.exists(new)
+        there = ask_first and await self.resolver.found_out(new, intent.time_ms)
         reason = OK if there else await self._place(intent, new)
         if reason != OK:
             for old in olds:

@@ -483,3 +483,18 @@ def test_an_order_whose_fate_is_still_asked_for_counts_as_resting():
             assert [o.seq for o in (await s.broker.account()).orders] == [2]
 
     play(scene)
+
+
+def test_an_order_asked_for_first_is_not_sent_while_nobody_answers():
+    async def scene():
+        async with trading() as s:
+            await s.submit(intent(1, LIMIT, 1, 1.0, price=95.0))
+            again = intent(1, LIMIT, 1, 1.0, price=95.0)
+            s.broker.orders.by_id.clear()  # as after a restart
+            s.exchange.plan("http_error", 3, "GET", "order")
+            await s.submit(again, ask_first=True)
+            assert s.exchange.happened == {"http_error": 3}
+            assert len(s.asked("order", "POST")) == 1
+            assert s.resting() == [again.client_id]
+
+    play(scene)
