@@ -135,7 +135,7 @@ class Watched(Replay):
         if parts is None:
             return
         now = self.session.parts()
-        for name in sorted(set(parts) | set(now)):
+        for name in sorted((set(parts) | set(now)) - (set() if self.models else {"speaker"})):
             if parts.get(name) != now.get(name):
                 where, text = self._where(name, parts.get(name, b""))
                 self._audit.add(Difference(seq, time_ms, "state", where, text))

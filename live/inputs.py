@@ -3,7 +3,6 @@
 three speakers: the four rules, fitted agents (``qt_core.agents.inference``), or the rows of a tape in a replay.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -54,10 +53,10 @@ class RuleSpeaker:
         return TapeRow(proba, available, context, eligible)
 
     def snapshot(self) -> bytes:
-        return self._stream.snapshot()
+        return framed(self._stream.snapshot())
 
     def resume(self, blob: bytes) -> None:
-        self._stream.resume(blob)
+        self._stream.resume(unframed(blob)[0])
 
 
 class SilentSpeaker:
@@ -72,10 +71,10 @@ class SilentSpeaker:
         return _unsaid(self._stream, bars)
 
     def snapshot(self) -> bytes:
-        return self._stream.snapshot()
+        return framed(self._stream.snapshot())
 
     def resume(self, blob: bytes) -> None:
-        self._stream.resume(blob)
+        self._stream.resume(unframed(blob)[0])
 
 
 def _unsaid(stream: FeatureStream, bars: Bars) -> TapeRow:
@@ -106,10 +105,10 @@ class TapeSpeaker:
         return TapeRow(proba, available, row.context, row.eligible)
 
     def snapshot(self) -> bytes:
-        return self._stream.snapshot()
+        return framed(self._stream.snapshot())
 
     def resume(self, blob: bytes) -> None:
-        self._stream.resume(blob)
+        self._stream.resume(unframed(blob)[0])
 
 
 class AgentSpeaker:
@@ -124,16 +123,23 @@ class AgentSpeaker:
         return row
 
     def snapshot(self) -> bytes:
-        data: dict[str, Any] = self._inference.snapshot()
-        head = json.dumps({"symbols": list(data["symbols"]), "features": len(data["features"])}).encode()
-        blob: bytes = head + b"\n" + data["features"] + data["close"]
-        return blob
+        data = self._inference.snapshot()
+        return framed(data["features"], data["close"])
 
     def resume(self, blob: bytes) -> None:
-        head, _, body = blob.partition(b"\n")
-        about = json.loads(head)
-        cut = about["features"]
-        self._inference.resume({"symbols": about["symbols"], "features": body[:cut], "close": body[cut:]})
+        features, close = unframed(blob)
+        self._inference.resume({"symbols": self._inference.symbols, "features": features, "close": close})
+
+
+def framed(features: bytes, rest: bytes = b"") -> bytes:
+    """A speaker's snapshot: the features' state, which every speaker reads, and what is its own."""
+    return len(features).to_bytes(8, "little") + features + rest
+
+
+def unframed(blob: bytes) -> tuple[bytes, bytes]:
+    """The two parts of ``framed``."""
+    cut = 8 + int.from_bytes(blob[:8], "little")
+    return blob[8:cut], blob[cut:]
 
 
 class Inputs:
