@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """``old`` becomes ``new`` in ``file`` (below qt_core, or ``research/...``); the test file ``killer`` should fail."""
+    """``old`` becomes ``new`` in ``file`` (below qt_core, or ``research/...``, ``live/...``); the test file ``killer`` should fail."""
 
     what: str
     file: str
@@ -16,4 +16,4 @@ class Mutant:
     @property
     def path(self) -> str:
         """The file from the repository's root on."""
-        return self.file if self.file.startswith("research/") else f"qt_core/{self.file}"
+        return self.file if self.file.startswith(("research/", "live/")) else f"qt_core/{self.file}"

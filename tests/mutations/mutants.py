@@ -6,6 +6,7 @@ One line of a source is replaced by another that looks just as plausible: a sign
 
 from tests.mutations.of_chain import CHAIN
 from tests.mutations.of_entries import ENTRIES
+from tests.mutations.of_live import LIVE
 from tests.mutations.of_matching import MATCHING
 from tests.mutations.of_modules import MODULES
 from tests.mutations.of_script import SCRIPTS
@@ -14,4 +15,4 @@ from tests.mutations.of_training import TRAINING
 from tests.mutations.of_venue import FILLS, LEDGER
 from tests.mutations.of_words import WORDS
 
-MUTANTS = (*LEDGER, *FILLS, *MATCHING, *CHAIN, *MODULES, *ENTRIES, *STAGES, *SCRIPTS, *WORDS, *TRAINING)
+MUTANTS = (*LEDGER, *FILLS, *MATCHING, *CHAIN, *MODULES, *ENTRIES, *STAGES, *SCRIPTS, *WORDS, *TRAINING, *LIVE)

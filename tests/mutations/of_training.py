@@ -300,14 +300,14 @@ TRAINING = (
     ),
     Mutant(
         "a model may know the bar after its row",
-        "qt_core/io/tape_file.py",
+        "io/tape_file.py",
         "late = cutoff_ms > close_ms\n",
         "late = cutoff_ms > close_ms + 3_600_000\n",
         killers.TAPE,
     ),
     Mutant(
         "tapes of other bars are read",
-        "qt_core/io/tape_file.py",
+        "io/tape_file.py",
         'if about["timeframe_ms"] != market.timeframe_ms:',
         'if not about["timeframe_ms"]:',
         killers.TAPE,

@@ -19,7 +19,7 @@ from tests.mutations.mutant import Mutant
 from tests.mutations.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("qt_core", "research", "tests", "configs", "docs", "qt.py", "pyproject.toml")
+PARTS = ("qt_core", "research", "experiments", "live", "tests", "configs", "docs", "qt.py", "pyproject.toml")
 TIMEOUT_S = 600
 
 
