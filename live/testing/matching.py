@@ -10,7 +10,7 @@ import numpy as np
 
 from live.testing.errors import BUSY, ApiError
 from qt_core import records as rec
-from qt_core.codes import EMPTY, EV_FILL, OP_CANCEL, PX_CLOSE, PX_MARK_CLOSE, PX_MARK_OPEN, PX_OPEN, REJECTED
+from qt_core.codes import EMPTY, EV_FILL, OP_AMEND, OP_CANCEL, PX_CLOSE, PX_MARK_CLOSE, PX_MARK_OPEN, PX_OPEN, REJECTED
 from qt_core.config import Config
 from qt_core.engine.run import step_begin, step_end, step_match, step_submit
 from qt_core.engine.session import prepare_bars
@@ -121,6 +121,21 @@ class Matching:
         self.out.n[N_REQUESTS] = 1
         step_submit(self.params, self.venue, self.bars, self.f, self.out)
         return 0 if fields["op"] == OP_CANCEL else self._refused(int(fields["symbol"]), int(fields["seq"]))
+
+    def drop(self, i: int, seq: int) -> None:
+        """Take an order away at once, as if it had never rested."""
+        for row in np.asarray(self.venue.orders).view(rec.ORDER_DT)[i]:
+            if row["status"] != EMPTY and row["seq"] == seq:
+                row["status"], row["cancel"] = EMPTY, 0
+        nothing = np.zeros(1, rec.REQUEST_DT)
+        nothing["op"], nothing["symbol"], nothing["seq"] = (
+            OP_AMEND,
+            i,
+            -1,
+        )  # of no order: the engine looks at the symbol anew
+        np.asarray(self.out.requests).view(rec.REQUEST_DT)[0] = nothing[0]
+        self.out.n[N_REQUESTS] = 1
+        step_submit(self.params, self.venue, self.bars, self.f, self.out)
 
     def _refused(self, i: int, seq: int) -> int:
         slot = self.slot(i, seq)

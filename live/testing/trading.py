@@ -177,14 +177,31 @@ def cancel(x: Simulation, o: Order) -> Order:
 
 
 def cancel_algo(x: Simulation, a: Algo) -> Algo:
-    """The same of a conditional order that has not triggered."""
-    at_once = _cancel(x, a.index, a.seq, a.reduce_only or a.close_position)
+    """The same of a conditional order that has not triggered.
+
+    Between bars one that has a successor (same side and type, placed at this very time) goes at once: together they are the
+    engine's amend, which moves an order in place and leaves no second one to fire at the next open.
+    """
+    if not x.matching.in_bar and _replaced(x, a):
+        x.matching.drop(a.index, a.seq)
+        at_once = True
+    else:
+        at_once = _cancel(x, a.index, a.seq, a.reduce_only or a.close_position)
     a.updated_ms = x.now_ms()
     if at_once:
         a.status = CANCELED
         x.tell(algo_event(a, x.contracts[a.index], a.updated_ms))
     a.ending = x.matching.in_bar
     return a
+
+
+def _replaced(x: Simulation, a: Algo) -> bool:
+    """True where another of the kind was placed at this time."""
+    now_ms = x.now_ms()
+    return any(
+        b.id > a.id and b.created_ms == now_ms and (b.side, b.type) == (a.side, a.type)
+        for b in x.orders.open_algos(a.symbol)
+    )
 
 
 def _cancel(x: Simulation, index: int, seq: int, closes: bool) -> bool:

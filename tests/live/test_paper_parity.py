@@ -11,8 +11,6 @@ from qt_core.engine.session import backtest
 from tests.live.paper import assert_same, left, of_result, run_paper
 from tests.parity.cases import CONFIGS, FULL, Case, real_case, simulated_case
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 
 def compare(case: Case, raw: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Run both; the session must not call the backtester's loop."""
