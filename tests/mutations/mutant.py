@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """``old`` becomes ``new`` in ``file`` (below qt_core, or from research, live on); the test file ``killer`` should fail."""
+    """``old`` becomes ``new`` in ``file`` (below qt_core, or from research, live on); ``killer`` should fail."""
 
     what: str
     file: str
