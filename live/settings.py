@@ -21,7 +21,7 @@ class LiveSettings:
         0  # decision bars before the session that only features see; an exchange needs at least 720 of 1 h
     )
     snapshot_bars: int = 24  # decision bars between snapshots: what a recovery has to do again, at most
-    keep_days: float = 90.0  # of entries in the journal; older ones go when a snapshot covers them
+    keep_days: float = 30.0  # of entries in the journal; older ones go when a snapshot covers them
     submit_timeout_s: float = 30.0  # for all orders of one call
     stop_timeout_s: float = 20.0  # for feed and broker to close
     command_poll_s: float = 0.25  # between looks for commands that people left

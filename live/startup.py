@@ -49,7 +49,19 @@ async def begin(runner: Runner, fresh: bool) -> None:
 
 
 def _begin_books(runner: Runner, view: AccountView) -> None:
-    """A new session begins with the account's own wallet."""
+    """A new session begins with the account's own wallet.
+
+    Raises
+    ------
+    LiveError
+        If it would not carry the smallest position.
+    """
+    least = float(runner.session.setup.config.params().risk.min_margin_usd)
+    if not view.wallet_usd >= least:
+        raise LiveError(
+            f"{runner.broker.label}: the wallet holds {view.wallet_usd:,.2f} USDT; at least {least:,.2f} expected, "
+            "the margin of the smallest position (risk.min_margin_usd)"
+        )
     set_equity(runner.session.chain.state, view.wallet_usd)
     runner.journal.snapshot(0, runner.session.parts())
     runner.journal.commit()

@@ -101,12 +101,27 @@ class SqliteStore:
     def begin(self) -> None:
         """Start a transaction unless one is open."""
         if not self._db.in_transaction:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._say("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """Put everything since ``begin`` on the disk."""
         if self._db.in_transaction:
-            self._db.execute("COMMIT")
+            self._say("COMMIT")
+
+    def _say(self, statement: str) -> None:
+        """Begin or commit.
+
+        Raises
+        ------
+        LiveError
+            If another process holds the file, the disk is full, or it may not be written: nothing may be sent then.
+        """
+        try:
+            self._db.execute(statement)
+        except sqlite3.OperationalError as error:
+            raise LiveError(
+                f"{self.path}: cannot be written ({error}); nothing is sent that is not on the disk"
+            ) from error
 
     def rollback(self) -> None:
         """Forget everything since ``begin``."""

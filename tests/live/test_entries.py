@@ -26,6 +26,17 @@ def test_a_bar_reads_back_with_settlements_and_its_decision_bar() -> None:
     assert due > 0
 
 
+def test_a_missing_bar_reads_back_as_missing() -> None:
+    market = simulated_case().market
+    feed = ReplayFeed(market)
+    missing = 0
+    for t in range(market.n_bars):
+        again = bar_of(unpack(pack(bar_arrays(feed.bar(t)))))
+        assert (again.valid == market.valid[t]).all()
+        missing += int((~again.valid).sum())
+    assert missing > 0
+
+
 def test_an_event_reads_back() -> None:
     row = np.zeros(1, dtype=rec.EVENT_DT)[0]
     row["price"], row["kind"], row["time_ms"] = 1.5, 1, 1_700_000_000_000

@@ -185,3 +185,10 @@ def test_what_a_person_opened_is_refused_adopted_or_closed(tmp_path: Path) -> No
             assert qty[0] != 0.0
         else:
             assert qty[0] == 0.0
+
+
+def test_an_empty_wallet_is_refused(tmp_path: Path) -> None:
+    market = simulate_market(3, WARMUP + 20, seed=3)
+    config = session_config(market, "poor", WARMUP)
+    line = refused(exchange_of(market, config, WARMUP, initial_usd=5.0), config, tmp_path)
+    assert "wallet holds 5.00 USDT" in line
