@@ -1,5 +1,6 @@
 """Plain orders: placed, amended, cancelled. Each that passes the filters is one request to the engine."""
 
+from live.ids import read_id
 from live.testing import errors as e
 from live.testing.contracts import Contract
 from live.testing.errors import ApiError, Refusal
@@ -179,14 +180,13 @@ def cancel(x: Simulation, o: Order) -> Order:
 def cancel_algo(x: Simulation, a: Algo) -> Algo:
     """The same of a conditional order that has not triggered.
 
-    Between bars one that has a successor (same side and type, placed at this very time) goes at once: together they are the
+    Between bars one that has a successor (of the same number, placed at this very time) goes at once: together they are the
     engine's amend, which moves an order in place and leaves no second one to fire at the next open.
     """
-    if not x.matching.in_bar and _replaced(x, a):
-        x.matching.drop(a.index, a.seq)
-        at_once = True
-    else:
-        at_once = _cancel(x, a.index, a.seq, a.reduce_only or a.close_position)
+    successor = None if x.matching.in_bar else _successor(x, a)
+    if successor is not None:
+        _amend_in_place(x, a, successor)
+    at_once = successor is not None or _cancel(x, a.index, a.seq, a.reduce_only or a.close_position)
     a.updated_ms = x.now_ms()
     if at_once:
         a.status = CANCELED
@@ -195,13 +195,24 @@ def cancel_algo(x: Simulation, a: Algo) -> Algo:
     return a
 
 
-def _replaced(x: Simulation, a: Algo) -> bool:
-    """True where another of the kind was placed at this time."""
-    now_ms = x.now_ms()
-    return any(
-        b.id > a.id and b.created_ms == now_ms and (b.side, b.type) == (a.side, a.type)
-        for b in x.orders.open_algos(a.symbol)
-    )
+def _successor(x: Simulation, a: Algo) -> "Algo | None":
+    """The order of the same number (as the client's id says) that was placed at this time to replace it."""
+    said, now_ms = read_id(a.client_id), x.now_ms()
+    for b in x.orders.open_algos(a.symbol):
+        other = read_id(b.client_id)
+        if said is not None and other is not None and b.id > a.id and b.created_ms == now_ms:
+            if (other.run_id, other.seq) == (said.run_id, said.seq):
+                return b
+    return None
+
+
+def _amend_in_place(x: Simulation, old: Algo, new: Algo) -> None:
+    """The engine's order of ``old`` becomes ``new``'s; the one placed for ``new`` never rested."""
+    x.matching.drop(new.index, new.seq)
+    x.matching.submit(op=OP_AMEND, symbol=new.index, seq=old.seq, qty=new.qty, trigger=new.trigger)
+    old.seq, new.seq = new.seq, old.seq
+    x.orders.by_seq[new.seq] = new
+    x.orders.by_seq[old.seq] = old
 
 
 def _cancel(x: Simulation, index: int, seq: int, closes: bool) -> bool:
