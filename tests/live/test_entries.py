@@ -7,7 +7,7 @@ from live.adapters.feed_replay import ReplayFeed
 from live.entries import altered, bar_arrays, bar_of, event_arrays, event_of, pack, sums_of, unpack
 from qt_core import records as rec
 from qt_core.errors import DataError
-from tests.parity.cases import simulated_case
+from tests.parity.cases import QUARTER_MS, simulated_case
 
 
 def test_a_bar_reads_back_with_settlements_and_its_decision_bar() -> None:
@@ -22,6 +22,7 @@ def test_a_bar_reads_back_with_settlements_and_its_decision_bar() -> None:
             assert getattr(bar, name).tobytes() == getattr(again, name).tobytes()
         assert (bar.open_ms, bar.settled, bar.due, bar.late) == (again.open_ms, again.settled, again.due, again.late)
         assert (bar.coarse is None) == (again.coarse is None) == ((f + 1) % 4 != 0)
+        assert all(bar.open_ms <= s.time_ms < bar.open_ms + QUARTER_MS for s in bar.settled)
         due += len(bar.due or ())
     assert due > 0
 

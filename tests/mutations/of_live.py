@@ -82,13 +82,6 @@ LIVE = (
         killers.LIVE_AUDIT,
     ),
     Mutant(
-        "a snapshot forgets the correlations",
-        "live/session.py",
-        '"correlation": np.ascontiguousarray(self.correlation).tobytes(),',
-        '"correlation": b"",',
-        killers.LIVE_UNITS,
-    ),
-    Mutant(
         "a snapshot forgets the counters",
         "live/session.py",
         "c.out.counters[:] = np.frombuffer(",
@@ -107,7 +100,7 @@ LIVE = (
         "live/adapters/feed_replay.py",
         "settled=self._settled((stamps >= start) & (stamps < start + market.timeframe_ms)),",
         "settled=self._settled((stamps > start) & (stamps <= start + market.timeframe_ms)),",
-        killers.LIVE_PARITY,
+        killers.LIVE_ENTRIES,
     ),
     Mutant(
         "the decision bar is the one before",
