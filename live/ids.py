@@ -18,6 +18,7 @@ RUN_LENGTH = 6
 MAX_LENGTH = 36
 N_TAGS = len(TAG_NAMES)
 SYMBOL_SPACE = 36**5
+REMEMBERED = 2_000  # requests: an event may be told late, after others of another time
 
 
 class OrderId(NamedTuple):
@@ -69,22 +70,21 @@ class IdMaker:
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        self._time_ms = -1
-        self._seen: dict[str, int] = {}
+        self._seen: dict[str, int] = {}  # by what an id begins with, oldest first
 
     def make(self, time_ms: int, symbol: str, op: int, tag: int, seq: int) -> str:
         """The next id."""
-        if time_ms != self._time_ms:
-            self._time_ms, self._seen = time_ms, {}
         base = make_id(self.run_id, time_ms, symbol, op, tag, seq)
         n = self._seen.get(base, 0)
         self._seen[base] = n + 1
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         return base if n == 0 else f"{base}.{base36(n)}"
 
     def snapshot(self) -> bytes:
         """What ``resume`` needs."""
-        return json.dumps([self._time_ms, self._seen]).encode()
+        return json.dumps(list(self._seen.items())).encode()
 
     def resume(self, blob: bytes) -> None:
         """Go on from a snapshot."""
-        self._time_ms, self._seen = json.loads(blob)
+        self._seen = dict(json.loads(blob))
