@@ -158,6 +158,15 @@ class Broker(Protocol):
 
     async def account(self) -> AccountView: ...
 
+    def suspect(self) -> None:
+        """Somebody has found the venue to hold something else than was told: it asks for what may have been missed."""
+        ...
+
+    @property
+    def level(self) -> bool:
+        """True where nothing is known to be missing."""
+        ...
+
     async def missed(self, since_ms: int, open_seqs: Sequence[int]) -> Sequence[VenueEvent]:
         """Events since a time, asked by REST: fills, ends of the orders that were open, funding; oldest first."""
         ...

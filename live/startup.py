@@ -133,7 +133,8 @@ async def mend(runner: Runner, found: Findings, view: AccountView) -> None:
 class Reconciler:
     """Compares with the exchange now and then while the session runs.
 
-    What a look finds may be on its way to us, so nothing is mended before a second look has found the same.
+    What a look finds may be on its way to us, so nothing is mended before a second look has found the same, and the broker
+    has asked in between for what it may have missed: a trade that comes later would be booked a second time.
     """
 
     def __init__(self, runner: Runner, alerts: Alerts) -> None:
@@ -146,7 +147,11 @@ class Reconciler:
         s = self._runner.settings
         while True:
             await asyncio.sleep(s.reconcile_s if self._suspects is None else s.doubt_s)
-            view = await self._runner.broker.account()
+            try:
+                view = await self._runner.broker.account()
+            except LiveError as error:  # an exchange that is away is told of by its own check
+                log.warning("not compared: %s", error)
+                continue
 
             async def compare(view: AccountView = view) -> None:
                 await self.compare(view)
@@ -159,7 +164,12 @@ class Reconciler:
         planned = frozenset(i.seq for i in planned_intents(runner.journal))
         found = findings(runner.session.chain, view, planned)._replace(foreign=())
         before, self._suspects = self._suspects, None if found.clean else found
-        if found.clean or before is None or _same(before) != _same(found):
+        if found.clean:
+            return
+        if before is None or _same(before) != _same(found):
+            runner.broker.suspect()
+            return
+        if not runner.broker.level:
             return
         self._suspects = None
         self.mended += 1

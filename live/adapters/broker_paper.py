@@ -60,6 +60,11 @@ class PaperBroker:
         for event in nothing:
             yield event
 
+    level = True  # its venue is the session's own: nothing is ever missed
+
+    def suspect(self) -> None:
+        """Nothing to ask for."""
+
     async def missed(self, since_ms: int, open_seqs: Sequence[int]) -> Sequence[VenueEvent]:
         return ()
 

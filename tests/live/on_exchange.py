@@ -26,7 +26,15 @@ from tests.parity.cases import FULL, case_of
 
 NO_LIMIT = 10**9
 QUICK = BrokerSettings(
-    retry_ms=5, unknown_ms=20, gap_ms=50, tick_ms=5, settle_ms=60, stuck_ms=50, close_ms=500, stream_silence_ms=NO_LIMIT
+    retry_ms=5,
+    unknown_ms=20,
+    gap_ms=50,
+    tick_ms=5,
+    settle_ms=60,
+    stuck_ms=50,
+    close_ms=500,
+    stream_silence_ms=NO_LIMIT,
+    reconcile_ms=NO_LIMIT,
 )
 PATIENCE_S = 120.0
 

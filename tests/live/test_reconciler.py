@@ -1,5 +1,6 @@
 """While a session runs, what the exchange holds otherwise is seen twice before it is mended, and told."""
 
+import asyncio
 from pathlib import Path
 
 from live.ports import Alert
@@ -42,6 +43,8 @@ def test_a_stop_that_is_gone_is_placed_again(tmp_path: Path) -> None:
             for _ in range(2):  # the exchange says so twice
                 await runner.tell(Job(lambda: reconciler.compare(without)))
                 await runner.idle()
+                while not runner.broker.level:  # it asks for what it may have missed before anything is mended
+                    await asyncio.sleep(0.01)
                 looked = int(symbol["sl_seq"][i])
             await step.settle()
             await runner.tell(Job(lambda: reconciler.compare(view)))
@@ -55,3 +58,43 @@ def test_a_stop_that_is_gone_is_placed_again(tmp_path: Path) -> None:
     assert rests == 1
     assert len(heard.alerts) == 1
     assert str(first) in heard.alerts[0].text
+
+
+def test_a_trade_that_was_missed_is_booked_once_and_by_itself(tmp_path: Path) -> None:
+    """The stream says nothing of a closed position: the trade is asked for, not made up and then told as well."""
+    market = simulate_market(5, WARMUP + 120, seed=3)
+    config = session_config(market, "missed", WARMUP)
+    heard = Heard()
+
+    async def scene() -> tuple[list[float], list[float], int, float, float]:
+        exchange = exchange_of(market, config, WARMUP)
+        await exchange.start()
+        async with session_on(exchange, config, tmp_path) as (started, step):
+            runner, held = started.runner, started.runner.session.chain.symbol
+            while not (held["qty"] != 0.0).any():
+                await step.bar()
+            exchange.mute("private")
+            before = dict(enumerate(float(q) for q in held["qty"]))
+            while {p.contract.index: p.qty for p in exchange.sim.account.positions()} == {
+                i: q for i, q in before.items() if q
+            }:
+                await step.bar()
+            reconciler = Reconciler(runner, heard)
+            for _ in range(3):
+                view = await runner.broker.account()
+                await runner.tell(Job(lambda view=view: reconciler.compare(view)))
+                await runner.idle()
+                while not runner.broker.level:
+                    await asyncio.sleep(0.01)
+                await step.settle()
+            theirs = {p.contract.index: p.qty for p in exchange.sim.account.positions()}
+            ours = [float(q) for q in held["qty"]]
+            wallet = float(runner.session.chain.fund["wallet_usd"])
+        await exchange.stop()
+        there = [theirs.get(i, 0.0) for i in range(len(ours))]
+        return ours, there, reconciler.mended, wallet, exchange.sim.account.wallet
+
+    ours, theirs, mended, wallet, there = play(scene)
+    assert ours == theirs
+    assert mended == 0
+    assert abs(wallet - there) < 0.01

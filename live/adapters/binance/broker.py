@@ -191,6 +191,15 @@ class BinanceBroker:
             self.desk.go_live()
         return events
 
+    def suspect(self) -> None:
+        """Somebody has found the exchange to hold something else: what may have been missed is asked for."""
+        self.catcher.behind = True
+
+    @property
+    def level(self) -> bool:
+        """True where nothing is known to be missing."""
+        return self.listener.connected and not self.catcher.behind
+
     def health(self) -> BrokerHealth:
         """Connection, limits and counts."""
         session, catcher, budget = self.session, self.catcher, self.session.budget

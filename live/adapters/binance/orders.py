@@ -34,6 +34,7 @@ class Known:
     silent: bool = False  # its end is told to nobody: a successor rests, or it never came to be
     orphan: bool = False  # the chain has given it up; it rests until the position is flat, then it is cancelled
     cause: int = CANCELLED  # reason of its end where we cancel it
+    again_ms: int = 0  # a cancel failed: when it is tried again; 0 = none did
     triggered_ms: int = 0  # when the exchange said it was triggered; 0 = it was not
 
     @property

@@ -151,6 +151,7 @@ class Sender:
         except CallFailed as failed:
             if failed.outcome.kind != NOT_FOUND:
                 self.alarm(1, f"cancel:{known.client_id}", failed.outcome.text)
+                known.again_ms = self.session.clock.now_ms() + self.settings.again_ms
             elif await self.resolver.exists(known) is False and not known.over:
                 known.over = True
                 if not known.silent:

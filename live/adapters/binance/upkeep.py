@@ -1,6 +1,7 @@
 """What goes on beside the runner, by time: lives that end, keys kept alive, gaps, comparisons, what may have been missed."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from live.adapters.binance.catching import Catcher
@@ -34,6 +35,7 @@ class Upkeep:
         self._cancel, self._alarm = cancel, alarm
         self._clock_ms = 0
         self._asked_ms = 0
+        self._not_before_s = 0.0  # of the monotonic clock: after a question that failed
 
     def start(self, now_ms: int) -> None:
         """The clock has been measured and the account read at this time."""
@@ -66,13 +68,15 @@ class Upkeep:
     async def _catch_up_if_due(self) -> None:
         s, now_ms = self._settings, self._session.clock.now_ms()
         silent = now_ms - max(self._desk.last_frame_ms, self._asked_ms) > s.stream_silence_ms
-        due = self._catcher.behind or self._desk.funding_unknown or self._desk.missing or silent
-        if due and self._listener.connected:
+        long_ago = now_ms - self._asked_ms > s.reconcile_ms
+        due = self._catcher.behind or self._desk.funding_unknown or self._desk.missing or silent or long_ago
+        if due and self._listener.connected and time.monotonic() >= self._not_before_s:
             self._asked_ms = now_ms
             try:
                 await self._catcher.catch_up(self._catcher.level_ms - s.overlap_ms)
             except CallFailed as failed:
                 self._alarm(1, "catch_up", failed.outcome.text)
+                self._not_before_s = time.monotonic() + s.retry_cap_ms / 1e3
 
     async def _measure_clock_if_due(self) -> None:
         """Measure the clock; a failure is only reported, the offset in use stays."""
@@ -86,9 +90,12 @@ class Upkeep:
             self._alarm(1, "clock", str(error))
 
     def _expire(self) -> None:
-        """Cancel what has outlived its time; the end is told as EXPIRED."""
+        """Cancel what has outlived its time, told as EXPIRED, and once more what a cancel has not ended."""
         now_ms = self._session.clock.now_ms()
         for known in self._orders.open():
+            if 0 < known.again_ms <= now_ms:
+                known.again_ms = 0
+                self._cancel(known)
             if known.placed and known.expire_ms <= now_ms and known.cause != EXPIRED:
                 known.cause = EXPIRED
                 self._cancel(known)

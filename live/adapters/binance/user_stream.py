@@ -124,6 +124,11 @@ class UserStream:
                     out += self._chain(fact, now_ms)
         return out
 
+    @property
+    def strangers_waiting(self) -> int:
+        """Orders that nobody has claimed yet."""
+        return len(self._strangers)
+
     def give_up(self, gap: Gap, now_ms: int) -> list[Fact]:
         """Let out what waits though something is missing; the ledger's comparison with the exchange shows the
         difference.

@@ -32,6 +32,7 @@ QUICK = BrokerSettings(
     close_ms=500,
     submit_wait_ms=300,
     stream_silence_ms=10**9,
+    reconcile_ms=10**12,
 )
 PATIENCE, TURN_S = 1_000, 0.003
 NEVER = 2**63 - 1

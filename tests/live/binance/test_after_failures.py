@@ -1,0 +1,63 @@
+"""What a failure leaves behind is made good: a cancel that was refused, an account that nothing else tells of."""
+
+from live.ids import IdMaker
+from qt_core.codes import OP_AMEND, TAG_SL
+from tests.live.binance.world import NAME, QUICK, Scene, cancelled, intent, play, stop, trading
+
+SOON = QUICK._replace(again_ms=20, patience_ms=50, max_retries=1)
+
+
+def test_a_cancel_that_was_refused_is_tried_again_until_the_order_is_gone():
+    async def scene():
+        async with trading(settings=SOON) as s:
+            await s.submit(intent(1))
+            await s.advance()
+            await s.submit(stop(2, 95.0))
+            s.exchange.futures_permission(False)
+            await s.submit(cancelled(stop(2, 95.0)))
+            assert s.resting() == [stop(2, 95.0).client_id]
+            s.exchange.futures_permission(True)
+            await s.until(lambda: all(a.cancelled for a in s.exchange.sim.orders.open_algos()), "for the cancel")
+            await s.advance()
+            assert s.resting() == []
+            await s.wait(2)
+            assert s.told()[1][:2] == ("cancel", 2)
+
+    play(scene)
+
+
+def test_books_and_account_are_compared_though_the_stream_says_nothing():
+    async def scene():
+        async with trading(settings=QUICK._replace(reconcile_ms=30)) as s:
+            await s.until(lambda: s.broker.catcher.caught_up >= 3, "for comparisons")
+            assert s.broker.health().connections == 1
+
+    play(scene)
+
+
+def test_a_question_that_failed_is_not_asked_again_at_once():
+    async def scene():
+        async with trading(settings=QUICK._replace(retry_cap_ms=10_000)) as s:
+            s.exchange.maintenance(True)
+            s.broker.catcher.behind = True
+            await s.until(lambda: s.alerts, "for the alert")
+            asked = len(s.exchange.server.requests)
+            await pause(s)
+            assert len(s.exchange.server.requests) == asked
+
+    play(scene)
+
+
+async def pause(s: Scene) -> None:
+    """Many of the broker's looks around."""
+    for _ in range(5):
+        await s.settle_turn()
+
+
+def test_ids_differ_though_an_event_is_told_late():
+    ids = IdMaker("run001")
+    made = [ids.make(t, NAME, OP_AMEND, TAG_SL, 7) for t in (1_000, 2_000, 1_000)]
+    assert len(set(made)) == 3
+    again = IdMaker("run001")
+    again.resume(ids.snapshot())
+    assert again.make(2_000, NAME, OP_AMEND, TAG_SL, 7) not in made
