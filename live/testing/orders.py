@@ -37,6 +37,7 @@ class Order:
     created_ms: int = 0
     updated_ms: int = 0
     ending: bool = False  # dead in the engine, whose event is still to come
+    cancelled: bool = False  # a cancel was taken; between bars it acts in the next one
     algo: "Algo | None" = None
 
     @property
@@ -79,6 +80,7 @@ class Algo:
     triggered_ms: int = 0
     child: Order | None = None
     ending: bool = False
+    cancelled: bool = False
     reason: str = ""
 
     @property

@@ -55,7 +55,7 @@ class Server:
         endpoint = ROUTES.get((request.method, path))
         is_order = endpoint is not None and endpoint.is_order
         self.requests.append((request.method, path, params))
-        late = None
+        late = planned = None
         try:
             if self.x.faults.maintenance:
                 self.x.faults.note(f.MAINTENANCE)
@@ -79,7 +79,8 @@ class Server:
             self.defects.append(error)
             status, answer = BROKEN, {"code": e.UNKNOWN.code, "msg": f"defect of the simulator: {error!r}"}
         await self.sockets.flush()
-        return await self._answer(request, status, json.dumps(answer), late, is_order)
+        wait = str(planned.values.get("retry_after", RETRY_AFTER_S)) if planned is not None else RETRY_AFTER_S
+        return await self._answer(request, status, json.dumps(answer), late, is_order, wait)
 
     def _refuse(self, planned: "f.Planned | None") -> None:
         if planned is None:
@@ -104,14 +105,20 @@ class Server:
         check_signature(self.x.settings, query, body)
         skewed = self.x.clock.skew_ms != 0
         try:
-            check_time(params, self.x.now_ms(), self.x.settings.checks_time)
+            check_time(params, self.x.now_ms(), skewed or self.x.settings.checks_time)
         except ApiError as error:
             if skewed and error.refusal.code == e.OUT_OF_TIME.code:
                 self.x.faults.note(f.SKEW)
             raise
 
     async def _answer(
-        self, request: web.Request, status: int, text: str, late: "f.Planned | None", is_order: bool
+        self,
+        request: web.Request,
+        status: int,
+        text: str,
+        late: "f.Planned | None",
+        is_order: bool,
+        retry_after: str,
     ) -> web.StreamResponse:
         kind = late.kind if late is not None else ""
         if late is not None and kind == f.SLOW:
@@ -130,5 +137,5 @@ class Server:
             text = text[: len(text) // 2]
         headers: dict[str, Any] = self.limits.headers(is_order)
         if status in (e.TOO_MANY, e.TEAPOT):
-            headers["Retry-After"] = RETRY_AFTER_S
+            headers["Retry-After"] = retry_after
         return web.Response(status=status, text=text, content_type="application/json", headers=headers)

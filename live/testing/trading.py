@@ -173,7 +173,7 @@ def cancel(x: Simulation, o: Order) -> Order:
         if o.algo is not None:
             o.algo.status = "FINISHED"
             x.tell(algo_event(o.algo, x.contracts[o.index], o.updated_ms))
-    o.ending = x.matching.in_bar
+    o.ending, o.cancelled = x.matching.in_bar, True
     return o
 
 
@@ -191,7 +191,7 @@ def cancel_algo(x: Simulation, a: Algo) -> Algo:
     if at_once:
         a.status = CANCELED
         x.tell(algo_event(a, x.contracts[a.index], a.updated_ms))
-    a.ending = x.matching.in_bar
+    a.ending, a.cancelled = x.matching.in_bar, True
     return a
 
 
