@@ -197,8 +197,8 @@ class BinanceBroker:
 
     @property
     def level(self) -> bool:
-        """True where nothing is known to be missing."""
-        return self.listener.connected and not self.catcher.behind
+        """True where nothing is known to be missing, and the exchange's balance has confirmed the books."""
+        return self.listener.connected and not self.catcher.behind and self.desk.changed_ms == 0
 
     def health(self) -> BrokerHealth:
         """Connection, limits and counts."""

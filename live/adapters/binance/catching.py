@@ -9,7 +9,7 @@ from live.adapters.binance.budget import ENTRY
 from live.adapters.binance.desk import Desk
 from live.adapters.binance.frames import Fill, from_trade
 from live.adapters.binance.orders import Known
-from live.adapters.binance.reconcile import Asker
+from live.adapters.binance.reconcile import WEEK_MS, Asker
 from live.adapters.binance.sending import Sender
 from live.adapters.binance.session import ACCOUNT, CallFailed, Session
 from live.adapters.binance.settings import BrokerSettings
@@ -18,6 +18,7 @@ from live.ports import AccountView
 from qt_core.codes import CANCELLED
 
 QTY_TOLERANCE = 1e-9
+FURTHER_MS = 60_000  # asked from so much earlier where books and account differ after all was asked; then twice that
 WALLET_READS = 3  # tries to read the wallet in a quiet moment
 
 
@@ -39,6 +40,7 @@ class Catcher:
             frozenset()
         )  # client ids that will be submitted again: their absence says nothing
         self.behind = False  # a catch-up is due: it failed, or the connection was lost
+        self._further_ms = FURTHER_MS
         self.level_ms = 0  # the exchange's time up to which books and account are known to agree
         self._asks: dict[Gap, int] = {}
 
@@ -76,9 +78,12 @@ class Catcher:
             if desk.told == told and self._same_positions(account["positions"]):
                 wallet = next((float(a["walletBalance"]) for a in account["assets"] if a["asset"] == "USDT"), 0.0)
                 desk.emit_all(desk.teller.adjust(wallet, now_ms))
-                self.level_ms = now_ms
+                self.level_ms, self._further_ms = now_ms, FURTHER_MS
                 return
-        desk.changed_ms = self.session.clock.now_ms()  # later, with what the stream says
+        # Later, with what the stream says; and further back, should the clock have been wrong when we were level.
+        desk.changed_ms = self.session.clock.now_ms()
+        self.level_ms -= self._further_ms
+        self._further_ms = min(2 * self._further_ms, WEEK_MS)
 
     def _same_positions(self, rows: Iterable[Mapping[str, Any]]) -> bool:
         """True where the exchange holds what our books hold."""

@@ -61,3 +61,24 @@ def test_ids_differ_though_an_event_is_told_late():
     again = IdMaker("run001")
     again.resume(ids.snapshot())
     assert again.make(2_000, NAME, OP_AMEND, TAG_SL, 7) not in made
+
+
+def test_what_was_missed_is_found_though_the_clock_was_wrong_when_books_and_account_agreed():
+    async def scene():
+        async with trading(settings=QUICK._replace(reconcile_ms=40)) as s:
+            ahead = 50_000
+            s.exchange.skew_clock(ahead)
+            await s.broker.session.set_clock()
+            asked = s.broker.catcher.caught_up
+            await s.until(lambda: s.broker.catcher.caught_up > asked + 1, "for a comparison by the wrong clock")
+            s.exchange.skew_clock(0)
+            await s.broker.session.set_clock()
+            await s.submit(intent(1))
+            s.exchange.plan("drop_event", 9)
+            await s.exchange.advance(s.settle)  # its only trade is older than what was believed to be level
+            s.exchange.sim.faults.planned.clear()
+            await s.exchange.disconnect("private")
+            await s.wait(1)
+            assert s.told() == [("fill", 1, 1.0)]
+
+    play(scene)
