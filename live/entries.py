@@ -160,16 +160,15 @@ def sums_of(arrays: Arrays, n_symbols: int) -> bytes:
 
     An array belongs to symbols where its first axis (after a leading one of 1) has as many entries as there are symbols.
     """
-    sums = np.zeros(n_symbols + 1, dtype=np.uint32)
+    sums, whole = [0] * n_symbols, 0
     for name, a in arrays.items():
-        whole = np.ascontiguousarray(a)
-        sums[-1] = zlib.crc32(whole.tobytes(), zlib.crc32(name.encode(), int(sums[-1])))
-        own = whole[0] if whole.ndim > 1 and whole.shape[0] == 1 else whole
-        if own.ndim and own.shape[0] == n_symbols:
-            flat = own.reshape(n_symbols, -1)
-            for i in range(n_symbols):
-                sums[i] = zlib.crc32(flat[i].tobytes(), int(sums[i]))
-    return sums.tobytes()
+        shape, data = np.shape(a), np.ascontiguousarray(a).tobytes()
+        whole = zlib.crc32(data, zlib.crc32(name.encode(), whole))
+        own = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+        if own and own[0] == n_symbols:
+            view, size = memoryview(data), len(data) // n_symbols
+            sums = [zlib.crc32(view[k * size : (k + 1) * size], s) for k, s in enumerate(sums)]
+    return np.array([*sums, whole], dtype=np.uint32).tobytes()
 
 
 def altered(arrays: Arrays, sums: bytes, n_symbols: int) -> "list[int] | None":

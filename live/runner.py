@@ -156,13 +156,14 @@ class Runner:
         if isinstance(item, Job):
             await item.work()
         intents = [] if isinstance(item, Job) else self._step(item)
-        self._snapshot_if_due(item)
         self.journal.commit()
         decided = time.perf_counter()
         if intents:
             await self._send(intents)
         if self.news is not None:
             self.news.tell(item, decided - began, time.perf_counter() - began)
+        self._snapshot_if_due(item)  # orders do not wait for it
+        self.journal.commit()
         async with self._moved:
             self.handled += 1
             self._moved.notify_all()
