@@ -68,6 +68,7 @@ def audit(store: SqliteStore, speaker: "Speaker | None" = None) -> Audit:
     replay.begin()
     try:
         drive(session, replay)
+        replay.at_end()
     except (OutOfStepError, LiveError, ValueError) as error:
         entry = replay.peek()
         at = (0, 0) if entry is None else (entry.seq, entry.time_ms)
@@ -124,6 +125,16 @@ class Watched(Replay):
         self._audit.by_kind[KIND_NAMES[kind]] = self._audit.by_kind.get(KIND_NAMES[kind], 0) + 1
         self._compare_snapshot(self.seq)
         return super().entry(kind, time_ms, arrays, key)
+
+    def at_end(self) -> None:
+        """The newest snapshot, which a recovery begins with, and what stands in the file without an entry."""
+        self._compare_snapshot(self.seq)
+        for seq, (time_ms, _, _) in self._snapshots.items():
+            text = f"a snapshot is of entry {seq}, the journal ends with {self.seq}: entries are gone"
+            self._audit.add(Difference(seq, time_ms, "entry", "the session", text))
+        for kind, seq in self.store.orphans():
+            text = f"{kind} stand there that no entry brought"
+            self._audit.add(Difference(seq, 0, kind, "the session", text))
 
     def _compare_snapshot(self, seq: int) -> None:
         if seq not in self._snapshots:

@@ -41,9 +41,9 @@ class Started:
     account: "IO[str] | None" = None
 
 
-def session_folder(config: Config, root: "str | Path | None" = None) -> Path:
-    """Where a configuration's session keeps its files."""
-    return Path(root or DEFAULT_ROOT) / session_name(config, live_settings(config))
+def session_folder(config: Config, root: "str | Path | None" = None, kind: str = "") -> Path:
+    """Where a configuration's session of a kind keeps its files; a replay's bears the configuration's name alone."""
+    return Path(root or DEFAULT_ROOT) / session_name(config, live_settings(config), kind)
 
 
 def hold(folder: Path) -> "IO[str]":

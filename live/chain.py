@@ -35,6 +35,7 @@ Records = npt.NDArray[Any]
 EVENT_ROWS, DECISION_ROWS, TRADE_ROWS = 64, 64, 8  # journal rows of one call, beside what grows with the symbols
 EVENTS_PER_SYMBOL, TRADES_PER_SYMBOL = 48, 4
 NO_ROW = -1
+STALE_QUOTE_MS = 60_000  # a guard does not act on a price older than this
 
 
 class Setup(NamedTuple):
@@ -176,7 +177,7 @@ class Chain:
 
     def load_quote(self, quote: Quote) -> None:
         """Put the newest prices into the row as a bar without length, for a guard between bars."""
-        known = np.isfinite(quote.last)
+        known = np.isfinite(quote.last) & ~(quote.age_ms > STALE_QUOTE_MS)
         b = self.bars
         b.time[0] = quote.time_ms - self.setup.bar_ms  # its close is now
         b.px[0, :, : PX_CLOSE + 1] = quote.last[:, None]
@@ -186,6 +187,12 @@ class Chain:
         b.volume[0] = np.where(known, 0.0, np.nan)
         b.valid[0] = known
         b.funding_start[1] = 0
+
+    def last_quote(self, time_ms: int) -> Quote:
+        """The closes of the newest bar, for a guard where there is no newer price."""
+        px, valid = self.bars.px[0], self.bars.valid[0]
+        last, mark = (np.where(valid, px[:, k], np.nan) for k in (PX_CLOSE, PX_MARK_CLOSE))
+        return Quote(time_ms, last, mark, np.zeros(len(valid)))
 
     # --- calls ---------------------------------------------------------------------------------------------------------
     def hear(self, row: Any) -> Effects:

@@ -73,7 +73,11 @@ def run(
     from live.host import host
 
     where = "replay" if replay else kind
-    sys.exit(asyncio.run(host(session_folder(checked, folder), _opener(checked, where, folder, speed), where)))
+    sys.exit(
+        asyncio.run(
+            host(session_folder(checked, folder, "" if replay else kind), _opener(checked, where, folder, speed), where)
+        )
+    )
 
 
 def _opener(config: "Config", kind: str, folder: "Path | None", speed: float) -> "Open":
@@ -141,11 +145,17 @@ def session_path(session: Path, folder: "Path | None" = None) -> Path:
 @contextlib.contextmanager
 def opened(session: Path, folder: "Path | None", read_only: bool = True) -> "Iterator[SqliteStore]":
     """The store of a session, closed afterwards."""
-    from live.adapters.store_sqlite import SqliteStore
+    import sqlite3
 
-    store = SqliteStore(session_path(session, folder), read_only=read_only)
+    from live.adapters.store_sqlite import SqliteStore
+    from live.errors import LiveError
+
+    path = session_path(session, folder)
+    store = SqliteStore(path, read_only=read_only)
     try:
         yield store
+    except sqlite3.DatabaseError as error:
+        raise LiveError(f"{path}: cannot be read ({error}); a sound journal expected") from error
     finally:
         store.close()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 from pathlib import Path
 
 import click
@@ -11,8 +10,9 @@ from live.adapters.binance.settings import BrokerSettings, ConnectionSettings
 from live.adapters.store_sqlite import SqliteStore
 from live.alerts import AlertManager
 from live.audit import audit
-from live.bootstrap import JOURNAL, Started, session_folder
-from live.exchange import TESTNET, Where, open_exchange
+from live.bootstrap import JOURNAL, Started, hold, session_folder
+from live.errors import LiveError
+from live.exchange import Where, open_exchange
 from live.host import host
 from live.secrets import Keys, Secret
 from live.testing.exchange import Exchange
@@ -24,6 +24,7 @@ from qt_core.io.simulate import simulate_market
 from qt_core.market import Market
 
 WARMUP_BARS = 200  # enough for the indicators of a demo; percentiles are of what there is
+DEMO = "demo"
 NO_LIMIT = 10**9  # requests: a replay does hours in a second, the exchange's limits are per minute
 
 
@@ -38,8 +39,8 @@ def demo_config(config: Config, market: Market) -> Config:
     raw = config.as_dict()
     raw["data"] = {"symbols": list(market.symbols), "timeframe": "1h"}
     raw["live"] = {
-        "name": "live-demo",
         **raw.get("live", {}),
+        "name": "live-demo",  # never another session's: the demo begins anew each time
         "warmup_bars": WARMUP_BARS,
         "stale_s": 86_400.0,
         "guard_s": 3600.0,
@@ -78,14 +79,14 @@ async def run_demo(config: Config, bars: int, root: "Path | None", pause_s: floa
     driving: list[asyncio.Task[None]] = []
 
     async def open_session(alerts: AlertManager) -> Started:
-        started = await open_exchange(config, TESTNET, root, where, keys, alerts)
+        started = await open_exchange(config, DEMO, root, where, keys, alerts)
         driving.append(asyncio.create_task(drive(exchange, started, bars, pause_s)))
         return started
 
     folder = session_folder(config, root)
     begin_anew(folder)
     try:
-        code = await host(folder, open_session, TESTNET)
+        code = await host(folder, open_session, DEMO)
     finally:
         for task in driving:
             task.cancel()
@@ -101,9 +102,24 @@ def demo_folder(config: Config, root: "Path | None") -> Path:
 
 
 def begin_anew(folder: Path) -> None:
-    """Every demo has its own exchange, which knows nothing of an earlier session: that one's journal is put aside."""
+    """Every demo has its own exchange, which knows nothing of an earlier session: the journal of an earlier demo goes.
+
+    Raises
+    ------
+    LiveError
+        If it runs, or the folder holds anything else than a demo.
+    """
+    if not folder.exists():
+        return
+    hold(folder).close()
     if (folder / JOURNAL).exists():
-        shutil.rmtree(folder)
+        store = SqliteStore(folder / JOURNAL, read_only=True)
+        kind = store.meta("kind")
+        store.close()
+        if kind not in (DEMO, None):
+            raise LiveError(f"{folder}: holds a session of kind {kind}; a demo, or nothing, expected")
+    for name in (JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
+        (folder / name).unlink(missing_ok=True)
 
 
 async def drive(exchange: Exchange, started: Started, bars: int, pause_s: float) -> None:

@@ -37,6 +37,7 @@ from qt_core.io.timeframes import timeframe_to_ms
 TESTNET, LIVE = "testnet", "live"
 DEFAULT_WARMUP_BARS = 1000  # 30 days of hours for the percentiles, and room for the slowest average
 LOCKS = "quantum-trader/locks"
+KEYS_FILE_VARIABLE = "QT_BINANCE_KEYS_FILE"
 
 
 class Where(NamedTuple):
@@ -83,6 +84,12 @@ def exchange_speaker(config: Config, symbols: tuple[str, ...], timeframe_ms: int
     )
 
 
+def keys_file() -> "Path | None":
+    """The file of keys that the environment names, None = the keys stand in the environment themselves."""
+    given = os.environ.get(KEYS_FILE_VARIABLE, "").strip()
+    return Path(given) if given else None
+
+
 def hold_account(keys: Keys, address: str) -> "IO[str]":
     """The account's lock on this machine: one session per exchange and key.
 
@@ -127,8 +134,8 @@ async def open_exchange(
     check_safe(config)
     config = config.with_values({"ess.auto_reset_h": 0.0})  # SPEC section 5: live, only a person resets
     settings, symbols = live_settings(config), exchange_symbols(config)
-    keys = load_keys(kind != LIVE) if keys is None else keys
-    folder = session_folder(config, root)
+    keys = load_keys(kind != LIVE, keys_file()) if keys is None else keys
+    folder = session_folder(config, root, kind)
     lock, account = hold(folder), hold_account(keys, where.rest_url or kind)
     connection = Connection(
         where.connection._replace(real=kind == LIVE, rest_url=where.rest_url, ws_url=where.ws_url), keys

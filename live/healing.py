@@ -29,7 +29,7 @@ STARTED, ENDED, FAILED, RECOVERED, ESCALATED = "started", "ended", "failed", "re
 class HealingSettings(NamedTuple):
     """Pace of recoveries; all defaults are our choice."""
 
-    attempts: int = 3  # that may fail before the emergency stop is asked for
+    attempts: int = 3  # on a critical report that may fail before the emergency stop is asked for
     delay_s: float = 5.0  # after the first attempt, doubled each time
     max_delay_s: float = 300.0
     timeout_s: float = 60.0  # of one recovery
@@ -89,7 +89,7 @@ class Healer:
         self._report: HealthReport | None = None
         self._news = asyncio.Event()
         self._told = -1  # the health the chain last heard
-        self._attempts = 0
+        self._attempts = self._critical = 0
         self._since_ms = 0  # of the incident; 0 = none
         self._ended_s = self._next_s = self._well_s = -float("inf")  # monotonic
         self._escalated = False
@@ -127,7 +127,7 @@ class Healer:
             return  # measured before the last attempt could help
         if not self._since_ms:
             self._open(report)
-        if self._attempts >= self._settings.attempts and not self._escalated:
+        if self._critical >= self._settings.attempts and report.health >= CRITICAL and not self._escalated:
             self._escalate(report)
         if time.monotonic() >= self._next_s:
             await self._attempt(report)
@@ -136,9 +136,9 @@ class Healer:
         """A new incident, or the old one where it comes back before the cool-down is over."""
         self._since_ms = max(report.time_ms, 1)
         if time.monotonic() - self._well_s >= self._settings.cool_down_s:
-            self._attempts, self._next_s = 0, -float("inf")
+            self._attempts, self._critical, self._next_s = 0, 0, -float("inf")
         # what helped before is tried once more before the emergency stop is asked for
-        self._attempts = min(self._attempts, self._settings.attempts - 1)
+        self._critical = min(self._critical, self._settings.attempts - 1)
         self._escalated = False
 
     def _close(self, report: HealthReport) -> None:
@@ -154,6 +154,9 @@ class Healer:
     async def _attempt(self, report: HealthReport) -> None:
         """One recovery, from the journal's first line to its last."""
         self._attempts += 1
+        self._critical += int(
+            report.health >= CRITICAL
+        )  # what only degrades takes size back (module 7), it stops nothing
         action = report.verdict.action
         name = ACTION_NAMES[action]
         self._note(STARTED, report, describe(report))
@@ -191,7 +194,7 @@ class Healer:
     def _escalate(self, report: HealthReport) -> None:
         """Recoveries did not help: ask for the emergency stop, once an incident; attempts go on, slower."""
         self._escalated = True
-        text = f"{self._attempts} recoveries did not help: {describe(report)}"
+        text = f"{self._critical} recoveries did not help: {describe(report)}"
         self._tell(Command(self._now_ms(), CMD_ESS_TRIP))
         self._note(ESCALATED, report, text)
         self._alert(ALERT_CRITICAL, "escalated", "Emergency stop asked for", text)

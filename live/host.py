@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
+import numpy as np
 
 from live.adapters.alerts import default_sinks, read_urls
 from live.alerts import AlertManager
 from live.bootstrap import Started
+from live.errors import LiveError
 from live.event_bus import EventBus
 from live.healing import HealingRecord
 from live.health import ACTION_NAMES, Check
@@ -39,6 +41,7 @@ from live.startup import Reconciler
 from live.tasks import in_thread, stop_signals
 from live.topics import SESSION_STARTED, SESSION_STOPPED, SessionStarted, SessionStopped
 from live.vitals import Outlets, Relay, Vitals, news_of_alerts
+from live.warm import compile_steps
 from live.watch import BookWatch, FeedWatch, band_of
 from qt_core.codes import (
     CMD_ESS_TRIP,
@@ -55,32 +58,41 @@ log = logging.getLogger("qt.live")
 Open = Callable[[AlertManager], Awaitable[Started]]
 AT_ONCE = (CMD_ESS_TRIP, CMD_EXIT)  # commands that act on the newest prices, not at the next close
 COUNT_S = 1.0
+EXIT_OK, EXIT_FAULT = 0, 3
+OF_TIME = ("exchange_ws", "clock", "cpu")
+REPLAYS = ("replay", "demo")  # their clock leaps: ages and skews of the wall clock say nothing
 MS_PER_S = 1e3
 
 
 async def host(folder: Path, open_session: Open, kind: str) -> int:
-    """Run a session to its end or to a signal; returns the exit code.
+    """Run a session to its end or to a signal; returns the exit code: 0, or EXIT_FAULT where a fault ended it.
 
     Parameters
     ----------
     folder : of the session; logs and alerts go there. open_session : makes the runner, everything checked.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    compile_steps(lambda text: click.echo(text, err=True))
     bus = EventBus()
     with logging_to(folder / "session.jsonl"), stop_signals() as stop:
         alerts = AlertManager(default_sinks(folder, read_urls(os.environ)), on_notice=news_of_alerts(bus))
         try:
             started = await open_session(alerts)  # a refusal is one line for whoever starts it, no alert
             click.echo(opening(started), err=True)
-            await _alarmed(_run(started, bus, alerts, stop, kind), alerts)
+            return await _alarmed(_run(started, bus, alerts, stop, kind), alerts)
         finally:
             await in_thread(alerts.close, "alerts: close")
-    return 0
 
 
-async def _alarmed(work: Awaitable[None], alerts: AlertManager) -> None:
+async def _alarmed(work: Awaitable[None], alerts: AlertManager) -> int:
+    """Run it; a fault is told and has an exit code of its own, so that a supervisor may start the session again."""
     try:
         await work
+        return EXIT_OK
+    except LiveError as error:
+        alerts.send(Alert(2, "session", "Session ended by a fault", str(error)))
+        click.echo(f"error: {error}; the same command goes on with the session", err=True)
+        return EXIT_FAULT
     except Exception as error:
         alerts.send(Alert(2, "session", "Session ended by an error", f"{type(error).__name__}: {error}"))
         raise
@@ -99,6 +111,7 @@ async def _run(started: Started, bus: EventBus, alerts: AlertManager, stop: asyn
     runner, session = started.runner, started.runner.session
     runner.news = News(session.chain, bus)
     session.listener = runner.news.hear
+    runner.alerts = alerts
     config, run_id = session.setup.config, session.ids.run_id
     news = SessionStarted(
         runner.clock.now_ms(), run_id, kind, session.setup.symbols, not started.recovered.fresh, config.digest()
@@ -152,14 +165,22 @@ async def _surroundings(started: Started, bus: EventBus, alerts: AlertManager, k
     async with Vitals(params.health, out) as vitals:
         vitals.supervisor.start("commands of the shell", relay.run)
         vitals.supervisor.start("request counts", lambda: _count(connection, requests))
-        feed = FeedWatch(runner.session.setup, runner.clock, lambda: runner.session.last_bar_ms, _told(relay), alerts)
+        feed = FeedWatch(
+            runner.session.setup,
+            runner.clock,
+            lambda: runner.session.last_bar_ms,
+            _told(relay),
+            alerts,
+            lambda: runner.warming,
+        )
         vitals.supervisor.start("feed watch", feed.run)
         band, market_data = band_of(params), cast(Any, runner.feed)  # only an exchange's feed has books
         books = BookWatch(runner.session.setup, runner.clock, lambda i: market_data.spread(i, band), _told(relay))
         vitals.supervisor.start("book watch", books.run)
         if runner.session.paper is None:
             vitals.supervisor.start("reconciliation", Reconciler(runner, alerts).run)
-        vitals.start(_checks(started, connection, requests), _recoveries(runner, vitals, relay))
+        checks = [c for c in _checks(started, connection, requests) if kind not in REPLAYS or c.name not in OF_TIME]
+        vitals.start(checks, _recoveries(runner, vitals, relay))
         yield
 
 
@@ -197,19 +218,20 @@ async def _count(connection: Any, requests: RequestCounter) -> None:
 
 
 def _checks(started: Started, connection: Any, requests: RequestCounter) -> list[Check]:
+    from live.adapters.binance.budget import ENTRY
     from live.adapters.binance.session import TIME
 
     p = started.runner.session.setup.config.params().health
 
     async def ping() -> None:
-        await connection.call(TIME)
+        await connection.call(TIME, urgency=ENTRY)  # waits for no calm moment of our own rate budget
 
     async def skew() -> float:
-        return float(await connection.set_clock()) - float(connection.clock.offset_ms)
+        before = float(connection.clock.offset_ms)
+        return float(await connection.set_clock()) - before
 
     def age_s() -> float:
-        quote = started.runner.feed.quote()
-        return float("inf") if quote is None else float(quote.age_ms.min()) / MS_PER_S
+        return oldest_quote_s(started.runner)
 
     store = started.runner.journal.store
     return [
@@ -223,6 +245,16 @@ def _checks(started: Started, connection: Any, requests: RequestCounter) -> list
         Check("cpu", cpu(p.max_cpu_fraction)),
         Check("clock", clock_skew(skew, HEALTH.max_clock_skew_ms)),
     ]
+
+
+def oldest_quote_s(runner: Runner) -> float:
+    """Age of the oldest price among the symbols held, or where none is held of the newest there is; seconds."""
+    quote = runner.feed.quote()
+    if quote is None:
+        return float("inf")
+    held = runner.session.chain.symbol["qty"] != 0.0
+    ages = quote.age_ms[held] if held.any() else quote.age_ms[np.isfinite(quote.last)].min(keepdims=True)
+    return float(ages.max()) / MS_PER_S
 
 
 def _recoveries(runner: Runner, vitals: Vitals, relay: Relay) -> dict[int, Any]:

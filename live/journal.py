@@ -82,6 +82,11 @@ class Journal:
         self._flush(0)
         self.store.commit()
 
+    def forget(self) -> None:
+        """Drop what was not committed: a call that failed half-way never was."""
+        self._open = None
+        self.store.rollback()
+
     def sent(self, intents: Sequence[Intent]) -> None:
         """The broker has taken these intents."""
         self.store.begin()
@@ -129,10 +134,25 @@ def intent_of(text: str) -> Intent:
 
 
 def newest_snapshot(store: SqliteStore) -> "tuple[int, dict[str, bytes]] | None":
-    """Entry and parts of the newest snapshot that is whole; damaged ones are passed over."""
+    """Entry and parts of the newest snapshot that is whole and holds the State its entry left; others are passed over."""
     for seq, time_ms, blob, check_sum in store.snapshots():
         try:
-            return seq, snapshot_parts(blob, check_sum, f"snapshot of {utc_text(time_ms)}")
+            parts = snapshot_parts(blob, check_sum, f"snapshot of {utc_text(time_ms)}")
         except LiveError:
             continue
+        if belongs(store, seq, parts):
+            return seq, parts
     return None
+
+
+def belongs(store: SqliteStore, seq: int, parts: dict[str, bytes]) -> bool:
+    """True where the snapshot's State is the one that entry ``seq`` left; the first snapshot comes before every entry."""
+    entry = store.entry(seq)
+    if entry is None:
+        return seq == 0
+    return not entry.state or state_digest(parts["state"].partition(b"\n")[2]) == entry.state
+
+
+def state_digest(state: bytes) -> bytes:
+    """Digest of State's bytes."""
+    return hashlib.blake2b(state, digest_size=SUM_BYTES).digest()

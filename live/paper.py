@@ -38,11 +38,12 @@ async def open_paper(
     """
     where = where or Where()
     check_safe(config)
+    config = config.with_values({"ess.auto_reset_h": 0.0})  # as on an exchange: only a person resets
     settings, symbols = live_settings(config), exchange_symbols(config)
     timeframe = str(config.data.get("timeframe") or "1h")
     fine = str(config.data.get("detail") or "1m")
     lengths = (timeframe_to_ms(fine), timeframe_to_ms(timeframe))
-    folder = session_folder(config, root)
+    folder = session_folder(config, root, PAPER)
     speaker = exchange_speaker(config, symbols, lengths[1])
     lock = hold(folder)
     connection = Connection(where.connection._replace(real=True, rest_url=where.rest_url, ws_url=where.ws_url))

@@ -184,7 +184,10 @@ class Replay:
                 self.tell(entry, what, name, _values(a, b, different), module)
 
     def _compare_orders(self, entry: Entry, seq: int, intents: Sequence[Intent]) -> None:
-        then = {i.client_id: i for i in map(intent_of, self.store.order_intents(seq))}
+        listed = [intent_of(text) for text in self.store.order_intents(seq)]
+        then = {i.client_id: i for i in listed}
+        if [i.client_id for i in listed] != [i.client_id for i in intents] and len(then) == len(intents):
+            self.tell(entry, "order", "the session", "orders stand in another order than they are asked for")
         for again in intents:
             was = then.pop(again.client_id, None)
             name = self.symbols[again.symbol]
@@ -203,8 +206,9 @@ class Replay:
         """State's digest must be what it was."""
         entry = self._now
         assert entry is not None
-        if entry.state and entry.state != digest:
-            self.tell(entry, "state", "the session", f"digest was {entry.state.hex()}, is {digest.hex()}")
+        if entry.state != digest:
+            was = entry.state.hex() or "not there"
+            self.tell(entry, "state", "the session", f"digest was {was}, is {digest.hex()}")
 
     def curve(self, row: Any) -> None:
         """Follows from State."""

@@ -15,16 +15,19 @@ from live.commands import DONE, REFUSED, RESET, STOP, pause, told
 from live.errors import LiveError
 from live.journal import Journal
 from live.news import News
-from live.ports import Broker, Clock, ClosedBar, Feed, Intent, Quote, VenueEvent
+from live.ports import Alert, Alerts, Broker, Clock, ClosedBar, Feed, Intent, Quote, VenueEvent
 from live.session import Session
 from live.settings import LiveSettings
+from qt_core.codes import EV_FILL
 from qt_core.market import utc_text
 
 log = logging.getLogger("qt.live")
 
 MS_PER_S = 1000
+WARNING = 1
 DAY_MS = 86_400_000
 CLOSED = object()  # the feed is at its end
+SWITCHES = (("emergency stop latched", "ess_latched"), ("paused", "paused"), ("halted", "halted"))
 
 
 class Person:
@@ -69,11 +72,13 @@ class Runner:
         self.stopping = asyncio.Event()
         self.handled = 0  # things taken from the inbox and done with, orders sent
         self.put = 0  # things put into it
+        self.whole = True  # False while a call is under way: State has moved, the journal has not
         self.bars = 0  # decision bars of this process
         self._moved = asyncio.Condition()
         self._warm_left = settings.warmup_bars if session.last_bar_ms < 0 else 0
         self.first_ms = -1  # bars of a new session begin after it
         self.news: News | None = None
+        self.alerts: Alerts | None = None
         self._since_snapshot = 0
         self.why = ""
 
@@ -81,6 +86,11 @@ class Runner:
         """Of a new session: so many decision bars from ``first_ms`` on are for features alone."""
         if self.session.last_bar_ms < 0:
             self._warm_left, self.first_ms = bars, first_ms
+
+    @property
+    def warming(self) -> bool:
+        """True while bars are for features alone."""
+        return self._warm_left > 0 or self.session.last_bar_ms < 0
 
     # --- from outside --------------------------------------------------------------------------------------------------
     def stop(self, why: str = "asked to stop") -> None:
@@ -123,9 +133,11 @@ class Runner:
 
     async def _finish(self) -> None:
         """Save what is, close what is open."""
-        self.journal.store.rollback()  # of a call that was not completed, if any
-        self.snapshot()
-        self.journal.commit()
+        if self.whole:
+            self.snapshot()
+            self.journal.commit()
+        else:  # State is ahead of the journal: the next start goes on from what is on the disk
+            self.journal.forget()
         async with self._moved:
             self._moved.notify_all()
         for what in (self.feed, self.broker):
@@ -155,8 +167,10 @@ class Runner:
         began = time.perf_counter()
         if isinstance(item, Job):
             await item.work()
+        self.whole = False
         intents = [] if isinstance(item, Job) else self._step(item)
         self.journal.commit()
+        self.whole = True
         decided = time.perf_counter()
         if intents:
             await self._send(intents)
@@ -174,12 +188,25 @@ class Runner:
         if isinstance(item, VenueEvent):
             if item.key and self.journal.store.is_applied(item.key):
                 return []
+            self._tell_foreign(item)
             return self.session.event(item)
         if isinstance(item, Quote):
             return self.session.quote(item)
         if isinstance(item, Machine):
             return self.session.command(self._now(), item.command, item.fields, item.key)
         return self._person(item)
+
+    def _tell_foreign(self, event: VenueEvent) -> None:
+        """A trade that no order of this session made: it is adopted or followed, and somebody must know."""
+        row = event.row
+        if int(row["kind"]) != EV_FILL or int(row["seq"]) != 0:
+            return
+        name, side = self.session.setup.symbols[int(row["symbol"])], "bought" if int(row["side"]) > 0 else "sold"
+        text = f"{name}: {float(row['qty']):g} {side} at {float(row['price']):g} by an order that is not this session's"
+        log.warning("foreign: %s", text)
+        self.journal.note(int(row["time_ms"]), "foreign", text)
+        if self.alerts is not None:
+            self.alerts.send(Alert(WARNING, f"foreign:{name}", "Somebody else traded", text))
 
     def _bar(self, bar: ClosedBar) -> list[Intent]:
         if bar.open_ms <= self.session.last_bar_ms:
@@ -213,13 +240,19 @@ class Runner:
             store.answer_command(item.number, REFUSED, str(error))
             return []
         intents = self.session.command(self._now(), said.command, said.fields, f"person:{item.number}")
-        quote = self.feed.quote() if said.guard else None
-        if quote is not None:
-            intents += self.session.quote(quote)
+        if said.guard and self.session.last_bar_ms >= 0:
+            intents += self.session.quote(self.feed.quote() or self.session.chain.last_quote(self._now()))
         reason = f": {item.args['reason']}" if item.name == RESET else ""
         self.journal.note(self._now(), "command", f"{item.name} by {item.who}{reason}")
-        store.answer_command(item.number, DONE, f"{item.name} heard at {utc_text(self._now())}")
+        store.answer_command(item.number, DONE, f"{item.name} heard at {utc_text(self._now())}; {self._switches()}")
         return intents
+
+    def _switches(self) -> str:
+        """What a command has left: latch, pause, halt, what is open."""
+        f = self.session.chain.fund
+        on = [name for name, field in SWITCHES if f[field] != 0]
+        held = f"{int(f['n_open'])} positions open, {int(f['n_pending'])} entries working"
+        return f"{', '.join(on) or 'nothing is stopped'}; {held}"
 
     def _now(self) -> int:
         """Exchange time; a session has no time before its first bar."""

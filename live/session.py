@@ -4,7 +4,6 @@ The session is synchronous and knows no clock. The runner calls it, and so do re
 compares instead of writing (``live.replay``), so what is replayed is the very code that traded.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -29,12 +28,11 @@ from live.entries import (
 )
 from live.ids import IdMaker
 from live.inputs import Inputs
+from live.journal import state_digest
 from live.ports import ClosedBar, Intent, Quote, VenueEvent
 from qt_core import records as rec
 from qt_core.codes import EV_COMMAND
 from qt_core.state import State, copy_into, restore, snapshot
-
-STATE_DIGEST_BYTES = 16
 
 
 class Keeper(Protocol):
@@ -158,7 +156,7 @@ class Session:
         if self.listener is not None:
             self.listener(effects, intents)
         if stated:
-            self.keeper.state(seq, digest_of(self.chain.state_bytes()))
+            self.keeper.state(seq, state_digest(self.chain.state_bytes()))
         return intents
 
     def _intent(self, r: Any) -> Intent:
@@ -208,11 +206,6 @@ class Session:
         self.inputs.resume({k: parts[k] for k in self.inputs.snapshot()})
         if self.paper is not None:
             self.paper.resume(parts["venue"])
-
-
-def digest_of(state: bytes) -> bytes:
-    """Digest of State's bytes."""
-    return hashlib.blake2b(state, digest_size=STATE_DIGEST_BYTES).digest()
 
 
 def curve_row(chain: Chain) -> Any:

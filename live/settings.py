@@ -46,7 +46,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "reconcile_s": (1.0, 86_400.0),
     "doubt_s": (0.1, 3600.0),
 }
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
 
 def live_settings(config: Config) -> LiveSettings:
@@ -75,7 +75,9 @@ def _value(where: str, key: str, value: Any, default: Any) -> Any:
         return value
     if key == "name":
         if not isinstance(value, str) or not _NAME.fullmatch(value):
-            raise ConfigError(f"{where}: {value!r}; expected at most 60 of letters, digits, '_', '.', '-'")
+            raise ConfigError(
+                f"{where}: {value!r}; expected up to 60 of letters, digits, '_.-', a letter or digit first"
+            )
         return value
     least, most = BOUNDS[key]
     whole = isinstance(default, int)
@@ -85,9 +87,10 @@ def _value(where: str, key: str, value: Any, default: Any) -> Any:
     return int(value) if whole else float(value)
 
 
-def session_name(config: Config, settings: LiveSettings) -> str:
-    """What the session is called: its folder, and what people type."""
+def session_name(config: Config, settings: LiveSettings, kind: str = "") -> str:
+    """What the session is called: its folder, and what people type; by default the file's name and the kind of session."""
     if settings.name:
         return settings.name
     stem = config.source.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    return stem if _NAME.fullmatch(stem) else "session"
+    name = stem if _NAME.fullmatch(stem) else "session"
+    return f"{name}-{kind}" if kind else name

@@ -28,7 +28,7 @@ def status_dict(s: Status) -> dict[str, Any]:
         "run_id": s.run_id,
         "kind": s.kind,
         "last_entry": utc_text(s.time_ms),
-        "snapshot": utc_text(s.snapshot_ms),
+        "as_of": utc_text(s.as_of_ms),
         "entries": s.n_entries,
         "equity_usd": float(f["equity_usd"]),
         "wallet_usd": float(f["wallet_usd"]),
@@ -62,7 +62,7 @@ def print_status(s: Status) -> None:
 
 def print_positions(s: Status) -> None:
     """Open positions."""
-    table = Table(title=f"{s.name}: open positions at {utc_text(s.snapshot_ms)}")
+    table = Table(title=f"{s.name}: open positions at {utc_text(s.as_of_ms)}")
     for name in ("symbol", "side", "quantity", "entry", "mark", "stop", "target", "lev.", "margin USD", "R"):
         table.add_column(name, justify="left" if name in ("symbol", "side") else "right")
     for i in s.held():
@@ -78,7 +78,7 @@ def print_positions(s: Status) -> None:
             f"{float(r['r_multiple']):+.2f}",
         )
     console = _console()
-    console.print(table if s.held() else f"{s.name}: no open position at {utc_text(s.snapshot_ms)}")
+    console.print(table if s.held() else f"{s.name}: no open position at {utc_text(s.as_of_ms)}")
 
 
 def audit_dict(a: Audit) -> dict[str, Any]:

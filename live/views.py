@@ -7,18 +7,23 @@ import numpy as np
 import numpy.typing as npt
 
 from live.about import setup_from
+from live.adapters.broker_paper import PaperBroker
 from live.adapters.store_sqlite import SqliteStore
-from live.chain import Setup
+from live.chain import Chain, Setup
 from live.entries import DECIDE, unpack
 from live.errors import LiveError
+from live.inputs import Inputs, SilentSpeaker
 from live.journal import newest_snapshot
+from live.replay import Replay, drive
+from live.session import Session
 from qt_core import records as rec
 from qt_core.engine.result import open_positions
 from qt_core.explain.journal import Journal as Explained
 from qt_core.signal.tape import SLOT_NAMES
-from qt_core.state import State, restore
+from qt_core.state import State
 
 Rows = npt.NDArray[Any]
+PAPER_KINDS = ("paper",)  # kinds whose venue is simulated in the session
 
 
 def rows_of(store: SqliteStore, kind: str, dtype: "np.dtype[Any]") -> Rows:
@@ -34,7 +39,7 @@ class Status:
     run_id: str
     kind: str
     time_ms: int  # of the newest entry
-    snapshot_ms: int
+    as_of_ms: int
     n_entries: int
     state: State
     setup: Setup
@@ -66,17 +71,15 @@ def status(store: SqliteStore, name: str) -> Status:
         If it has not started, or no snapshot is whole.
     """
     setup = setup_from(store)
-    found, last = newest_snapshot(store), store.last_entry()
-    if found is None:
-        raise LiveError(f"{store.path}: no whole snapshot; a session that has started expected")
-    state = restore(State, found[1]["state"], setup.symbols)
+    last = store.last_entry()
+    state = state_now(store, setup)
     fund = np.asarray(state.fund).view(rec.FUND_DT)[0]
     return Status(
         name=name,
         run_id=str(store.meta("run_id")),
         kind=str(store.meta("kind")),
         time_ms=0 if last is None else last.time_ms,
-        snapshot_ms=int(fund["now_ms"]),
+        as_of_ms=int(fund["now_ms"]),
         n_entries=0 if last is None else last.seq,
         state=state,
         setup=setup,
@@ -86,14 +89,29 @@ def status(store: SqliteStore, name: str) -> Status:
     )
 
 
-def explained(store: SqliteStore) -> Explained:
-    """The journal in the form in which a backtest's is explained."""
-    setup = setup_from(store)
+def state_now(store: SqliteStore, setup: Setup) -> State:
+    """State as the journal ends: the newest snapshot and what was done since, done again; nothing is compared."""
     found = newest_snapshot(store)
     if found is None:
         raise LiveError(f"{store.path}: no whole snapshot; a session that has started expected")
+    after, parts = found
+    chain = Chain(setup)
+    paper = PaperBroker(chain) if str(store.meta("kind")) in PAPER_KINDS else None
+    speaker = SilentSpeaker(setup.symbols, setup.decision_ms)
+    replay = Replay(store, setup.symbols, lambda difference: None, after, recompute=False)
+    session = Session(
+        chain, Inputs(setup.symbols, setup.decision_ms, speaker), replay, str(store.meta("run_id")), paper
+    )
+    session.resume(parts)
+    drive(session, replay)
+    return chain.state
+
+
+def explained(store: SqliteStore) -> Explained:
+    """The journal in the form in which a backtest's is explained."""
+    setup = setup_from(store)
     decisions = rows_of(store, "decisions", rec.DECISION_DT)
-    held = open_positions(restore(State, found[1]["state"], setup.symbols))
+    held = open_positions(state_now(store, setup))
     trades = np.concatenate([rows_of(store, "trades", rec.TRADE_DT), held])
     return Explained(
         symbols=setup.symbols,

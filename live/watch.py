@@ -26,14 +26,22 @@ class FeedWatch:
 
     Parameters
     ----------
-    last_bar_ms : open time of the newest bar taken, -1 = none. forward : puts a command into the runner's inbox.
+    last_bar_ms : open time of the newest bar taken, -1 = none. warming : bars for features alone are coming.
+    forward : puts a command into the runner's inbox.
     """
 
     def __init__(
-        self, setup: Setup, clock: Clock, last_bar_ms: Callable[[], int], forward: Forward, alerts: Alerts
+        self,
+        setup: Setup,
+        clock: Clock,
+        last_bar_ms: Callable[[], int],
+        forward: Forward,
+        alerts: Alerts,
+        warming: Callable[[], bool] = lambda: False,
     ) -> None:
         self._setup, self._clock, self._last = setup, clock, last_bar_ms
         self._forward, self._alerts = forward, alerts
+        self._warming, self._began_ms = warming, clock.now_ms()
         self._lost = False
 
     @property
@@ -43,10 +51,11 @@ class FeedWatch:
 
     async def look(self) -> None:
         """One look."""
-        last = self._last()
-        if last < 0:
+        now = self._clock.now_ms()
+        if self._warming():
+            self._began_ms = now
             return
-        age = self._clock.now_ms() - last - self._setup.bar_ms
+        age = now - max(self._last() + self._setup.bar_ms, self._began_ms)  # after a pause the feed has its time anew
         lost = age > self.limit_ms
         if lost == self._lost:
             return

@@ -199,6 +199,11 @@ class CcxtFeed:
             snapshots=self.books.snapshots,
         )
 
+    async def reconnect(self) -> None:
+        """Drop both public connections; they are dialled anew and what was missed is asked for."""
+        for stream in (self._market, self._public):
+            await stream.redial()
+
     # --- life ------------------------------------------------------------------------------------------------------
     async def _open(self) -> None:
         if self._tasks:

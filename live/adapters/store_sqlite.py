@@ -162,6 +162,11 @@ class SqliteStore:
         for row in self._db.execute("SELECT * FROM entries WHERE kind = ? ORDER BY seq", (kind,)):
             yield _entry(row)
 
+    def entry(self, seq: int) -> "Entry | None":
+        """One entry."""
+        row = self._db.execute("SELECT * FROM entries WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else _entry(row)
+
     def last_entry(self, kind: "int | None" = None) -> "Entry | None":
         """The newest entry, of a kind where given."""
         where, values = ("", ()) if kind is None else ("WHERE kind = ?", (kind,))
@@ -185,6 +190,13 @@ class SqliteStore:
         """(entry, rows) of a kind, in order; of one entry where given."""
         where, values = ("", (kind,)) if seq is None else ("AND seq = ?", (kind, seq))
         yield from self._db.execute(f"SELECT seq, data FROM effects WHERE kind = ? {where} ORDER BY seq", values)
+
+    def orphans(self) -> list[tuple[str, int]]:
+        """Effects and orders whose entry is not there, although it has not been pruned: kind and entry."""
+        first = self._db.execute("SELECT min(seq) FROM entries").fetchone()[0] or 0
+        effects = "SELECT kind, seq FROM effects WHERE seq >= ? AND seq NOT IN (SELECT seq FROM entries)"
+        orders = "SELECT 'orders', seq FROM orders WHERE seq >= ? AND seq NOT IN (SELECT seq FROM entries)"
+        return [(str(k), int(s)) for sql in (effects, orders) for k, s in self._db.execute(sql, (first,))]
 
     # --- orders --------------------------------------------------------------------------------------------------------
     def add_orders(self, seq: int, rows: Sequence[tuple[str, int, int, int, str]], status: str) -> None:
@@ -223,7 +235,9 @@ class SqliteStore:
         row = self._db.execute("SELECT max(seq) FROM snapshots WHERE time_ms <= ?", (before_ms,)).fetchone()
         if row[0] is None:
             return 0
-        gone = self._db.execute("DELETE FROM entries WHERE seq <= ?", (row[0],)).rowcount
+        gone = self._db.execute(
+            "DELETE FROM entries WHERE seq < ?", (row[0],)
+        ).rowcount  # the snapshot's own says its State
         self._db.execute("DELETE FROM effects WHERE seq <= ? AND kind != 'trades'", (row[0],))
         self._db.execute("DELETE FROM orders WHERE seq <= ? AND status != 'planned'", (row[0],))
         self._db.execute("DELETE FROM snapshots WHERE seq < ?", (row[0],))

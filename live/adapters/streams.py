@@ -79,6 +79,10 @@ class Stream:
                 self.dropped += 1
                 await self._session.drop(self._url)
 
+    async def redial(self) -> None:
+        """Drop the connection; ``run`` makes the next."""
+        await self._session.drop(self._url)
+
     def _on_open(self) -> None:
         self.connected = True
         self.connections += 1

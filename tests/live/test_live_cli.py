@@ -46,7 +46,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_session_can_be_looked_at(demo: Path) -> None:
     found = json.loads(said("status", str(demo), "--json"))
-    assert found["kind"] == "testnet"
+    assert found["kind"] == "demo"
     assert found["entries"] > 200
     assert found["emergency_stop"] == "no"
     assert "equity" in said("status", str(demo))

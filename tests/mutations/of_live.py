@@ -63,8 +63,8 @@ LIVE = (
     Mutant(
         "an audit compares no State",
         "live/replay.py",
-        "if entry.state and entry.state != digest:",
-        "if not entry.state and entry.state != digest:",
+        "        if entry.state != digest:\n",
+        "        if entry.state == b'':\n",
         killers.LIVE_AUDIT,
     ),
     Mutant(

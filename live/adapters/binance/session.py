@@ -7,6 +7,7 @@ grid already, lose fields (``algoStatus``), and send stops given as nested dicti
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -33,6 +34,9 @@ class CallFailed(Exception):  # noqa: N818  what it is called in the adapters' o
 
 
 Frames = Callable[[Mapping[str, Any]], None]
+
+
+log = logging.getLogger(__name__)
 
 
 class Endpoint(NamedTuple):
@@ -275,9 +279,12 @@ class Session:
         """Close one connection; whoever holds it learns that it is lost."""
         client = self.exchange.clients.get(url)
         if client is not None:
-            client.on_error(ccxt.NetworkError("dropped"))
-            async with asyncio.timeout(self.settings.dial_ms / 1e3):
-                await client.close()
+            client.on_error(ccxt.NetworkError("dropped"))  # whoever holds it goes on from here
+            try:
+                async with asyncio.timeout(self.settings.dial_ms / 1e3):
+                    await client.close()
+            except Exception as error:  # a dead peer answers no goodbye; the operating system closes the rest
+                log.info("connection dropped without an answer: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Close every connection; what does not close in time is left to the operating system."""
