@@ -20,8 +20,10 @@ EFFECTS = {"trades": rec.TRADE_DT, "decisions": rec.DECISION_DT, "events": rec.J
 def run_paper(config: Config, market: Market, folder: Path, stop_after: int = 0) -> Started:
     """A session to the market's end, or stopped after so many bars; the folder keeps it."""
     started = start_paper_replay(config, folder, market=market, unsafe=True)
-    asyncio.run(_run(started, stop_after))
-    started.lock.close()
+    try:
+        asyncio.run(_run(started, stop_after))
+    finally:
+        started.lock.close()
     return started
 
 
