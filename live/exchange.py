@@ -11,7 +11,7 @@ from live.about import check_about, setup_from, write_about
 from live.adapters.binance.broker import BinanceBroker
 from live.adapters.binance.contracts import fetch_contracts
 from live.adapters.binance.session import Session as Connection
-from live.adapters.binance.settings import BrokerSettings, ConnectionSettings, FeedSettings
+from live.adapters.binance.settings import BrokerSettings, BudgetSettings, ConnectionSettings, FeedSettings
 from live.adapters.binance.views import Resume, World
 from live.adapters.feed_ccxt import CcxtFeed
 from live.adapters.store_sqlite import PLANNED, SqliteStore
@@ -48,6 +48,7 @@ class Where(NamedTuple):
     connection: ConnectionSettings = ConnectionSettings()
     broker: BrokerSettings = BrokerSettings()
     feed: FeedSettings = FeedSettings()
+    budget: BudgetSettings = BudgetSettings()
 
 
 def exchange_symbols(config: Config) -> tuple[str, ...]:
@@ -138,7 +139,7 @@ async def open_exchange(
     folder = session_folder(config, root, kind)
     lock, account = hold(folder), hold_account(keys, where.rest_url or kind)
     connection = Connection(
-        where.connection._replace(real=kind == LIVE, rest_url=where.rest_url, ws_url=where.ws_url), keys
+        where.connection._replace(real=kind == LIVE, rest_url=where.rest_url, ws_url=where.ws_url), keys, where.budget
     )
     try:
         return await _open(config, kind, settings, symbols, folder, connection, where, (lock, account), alerts)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from live.commands import DONE, REFUSED, RESET, STOP, pause, told
+from live.entries import BAR, PASSED, WARM
 from live.errors import LiveError
 from live.journal import Journal
 from live.news import News
@@ -75,7 +76,7 @@ class Runner:
         self.whole = True  # False while a call is under way: State has moved, the journal has not
         self.bars = 0  # decision bars of this process
         self._moved = asyncio.Condition()
-        self._warm_left = settings.warmup_bars if session.last_bar_ms < 0 else 0
+        self._warm_left = self._still_to_warm(settings.warmup_bars)
         self.first_ms = -1  # bars of a new session begin after it
         self.news: News | None = None
         self.alerts: Alerts | None = None
@@ -84,8 +85,18 @@ class Runner:
 
     def warm_up(self, bars: int, first_ms: int) -> None:
         """Of a new session: so many decision bars from ``first_ms`` on are for features alone."""
+        self._warm_left = self._still_to_warm(bars)
         if self.session.last_bar_ms < 0:
-            self._warm_left, self.first_ms = bars, first_ms
+            self.first_ms = first_ms
+
+    def _still_to_warm(self, bars: int) -> int:
+        """Of so many decision bars those that the journal does not have; none once a bar has been traded on."""
+        store, setup = self.journal.store, self.session.setup
+        if self.session.last_bar_ms < 0:
+            return bars
+        if store.last_entry(BAR) is not None or store.last_entry(PASSED) is not None:
+            return 0
+        return max(0, bars - sum(setup.decides(e.time_ms) for e in store.entries_of(WARM)))
 
     @property
     def warming(self) -> bool:

@@ -11,20 +11,24 @@ from live.journal import Journal, intent_of
 from live.ports import AccountView, Alert, Alerts, Broker, Intent
 from live.reconcile import Findings, findings, lines, mending, open_seqs
 from live.runner import Job, Runner
-from qt_core.codes import CMD_EXIT, OP_AMEND, OP_NEW
+from qt_core.codes import CMD_EXIT, OP_AMEND, OP_NEW, STOP, TAKE_PROFIT, TRAILING
 from qt_core.state import set_equity
 
 log = logging.getLogger("qt.live")
 
-OVERLAP_MS = 60_000  # asked again before the newest entry: the exchange's clock and ours, frames on their way
+BEGUN = "begun_ms"  # of the exchange's time: what happened in the account before is none of the session's business
+CONDITIONAL = (STOP, TAKE_PROFIT, TRAILING)
+CLOCKS_MS = 1_000  # between the exchange's clock and ours
+LEVEL_READS = 20
+OVERLAP_MS = 60_000  # asked again before the newest trade: those of other symbols may be heard later
 CRITICAL = 2
 NEVER_SENT_AFTER_MS = 60_000  # an entry decided longer ago is not sent any more: its price is another one
 
 
 def open_intents(journal: Journal, seqs: "set[int]") -> tuple[Intent, ...]:
-    """Placed and amended orders that State still knows, oldest first."""
+    """Orders that State still knows, oldest first; an amend is one where it makes an order with an id of its own."""
     rows = (intent_of(row[5]) for row in journal.store.orders())
-    return tuple(i for i in rows if i.seq in seqs and i.op in (OP_NEW, OP_AMEND))
+    return tuple(i for i in rows if i.seq in seqs and (i.op == OP_NEW or (i.op == OP_AMEND and i.kind in CONDITIONAL)))
 
 
 def planned_intents(journal: Journal) -> list[Intent]:
@@ -63,30 +67,43 @@ def _begin_books(runner: Runner, view: AccountView) -> None:
             "the margin of the smallest position (risk.min_margin_usd)"
         )
     set_equity(runner.session.chain.state, view.wallet_usd)
+    runner.journal.store.begin()
+    runner.journal.store.put_meta(BEGUN, view.time_ms - CLOCKS_MS)
     runner.journal.snapshot(0, runner.session.parts())
     runner.journal.commit()
 
 
 async def _catch_up(runner: Runner) -> None:
     chain, journal = runner.session.chain, runner.journal
-    last = journal.store.last_entry()
-    since_ms = (0 if last is None else last.time_ms) - OVERLAP_MS
     planned = planned_intents(journal)
-    for event in await runner.broker.missed(since_ms, sorted(open_seqs(chain))):
-        await runner.take(event)
+    await _take_missed(runner)
     now_ms = runner.clock.now_ms()
-    send = [in_time(i, now_ms) for i in planned]
-    if send:
+    seqs = open_seqs(chain).keys()
+    send = [in_time(i, now_ms, i.seq in seqs) for i in planned if i.op != OP_AMEND or i.seq in seqs]
+    if planned:
         await runner.broker.submit(send, ask_first=True)
         journal.sent(planned)
         journal.note(now_ms, "recovery", f"{len(send)} orders were not known to be sent; each was asked for first")
         journal.commit()
 
 
-def in_time(intent: Intent, now_ms: int) -> Intent:
-    """An entry that has grown old on the way keeps its id but may not be placed any more, only found."""
+async def _take_missed(runner: Runner) -> int:
+    """Take what the exchange has said and the journal does not know; returns how much that was."""
+    chain, store = runner.session.chain, runner.journal.store
+    since_ms = max(store.last_trade_ms() - OVERLAP_MS, int(store.meta(BEGUN) or 0))
+    events = await runner.broker.missed(since_ms, sorted(open_seqs(chain)))
+    for event in events:
+        await runner.take(event)
+    return len(events)
+
+
+def in_time(intent: Intent, now_ms: int, wanted: bool = True) -> Intent:
+    """An entry that has grown old on the way keeps its id but may not be placed any more, only found; so does an order
+    that State has given up (``wanted`` is False) for what happened meanwhile.
+    """
     opens = intent.op == OP_NEW and not intent.reduce_only
-    if opens and now_ms - intent.time_ms > NEVER_SENT_AFTER_MS:
+    late = opens and now_ms - intent.time_ms > NEVER_SENT_AFTER_MS
+    if late or (intent.op == OP_NEW and not wanted):
         return intent._replace(expire_ms=min(intent.expire_ms, now_ms))
     return intent
 
@@ -100,7 +117,7 @@ async def reconcile(runner: Runner, broker: Broker, fresh: bool) -> Findings:
         If something is not this session's and ``live.foreign`` is to refuse.
     """
     session, symbols = runner.session, runner.session.setup.symbols
-    view = await broker.account()
+    view = await broker.account() if fresh else await _level_view(runner)
     planned = frozenset(i.seq for i in planned_intents(runner.journal))
     found = findings(session.chain, view, planned)
     if found.clean:
@@ -118,6 +135,21 @@ async def reconcile(runner: Runner, broker: Broker, fresh: bool) -> Findings:
         await _close(runner, [g.symbol for g in found.gaps if g.ours == 0.0 and g.theirs != 0.0], view)
         await _cancel(broker, found.foreign)
     return found
+
+
+async def _level_view(runner: Runner) -> AccountView:
+    """The account at a moment of which everything has been told: a fill that is seen before it is heard would count twice.
+
+    Raises
+    ------
+    LiveError
+        If there is no such moment.
+    """
+    for _ in range(LEVEL_READS):
+        view = await runner.broker.account()
+        if await _take_missed(runner) == 0:
+            return view
+    raise LiveError(f"{runner.broker.label}: the account does not come to rest; start again")
 
 
 async def mend(runner: Runner, found: Findings, view: AccountView) -> None:

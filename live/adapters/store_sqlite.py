@@ -173,6 +173,13 @@ class SqliteStore:
         row = self._db.execute(f"SELECT * FROM entries {where} ORDER BY seq DESC LIMIT 1", values).fetchone()
         return None if row is None else _entry(row)
 
+    def last_trade_ms(self) -> int:
+        """Time of the newest trade that is in the journal, 0 = there is none; the journal's end may be later by any time."""
+        row = self._db.execute(
+            "SELECT max(time_ms) FROM entries WHERE seq IN (SELECT seq FROM applied WHERE event_key LIKE '%:trade:%')"
+        ).fetchone()
+        return int(row[0] or 0)
+
     def is_applied(self, key: str) -> bool:
         """True where an event of this key is in the journal."""
         return self._db.execute("SELECT 1 FROM applied WHERE event_key = ?", (key,)).fetchone() is not None

@@ -35,9 +35,13 @@ class Lockstep:
 
     async def bar(self) -> None:
         """One bar: every event is answered before the next, and the closed candle is decided on."""
-        x = self.exchange
-        await x.open_bar()
+        await self.exchange.open_bar()
         await self.settle()
+        await self.finish()
+
+    async def finish(self) -> None:
+        """What is left of a bar that is open."""
+        x = self.exchange
         while await x.step():
             await self.settle()
         await x.close_bar()

@@ -1,5 +1,6 @@
 """Processes that are killed with SIGKILL at a chosen step: forked from a warm one, so that a death costs little."""
 
+import inspect
 import os
 import signal
 import sys
@@ -11,23 +12,45 @@ PLACES = ("before", "after")
 
 
 class Trap:
-    """Kills this process at the ``nth`` passing of a method, before or after it did its work."""
+    """Kills this process at the ``nth`` passing of a method, before or after it did its work.
 
-    def __init__(self, owner: type, name: str, nth: int, place: str = "before") -> None:
+    Parameters
+    ----------
+    when : of the method's arguments; passings for which it says no do not count.
+    """
+
+    def __init__(
+        self, owner: Any, name: str, nth: int, place: str = "before", when: "Callable[..., bool] | None" = None
+    ) -> None:
         self._left = nth
         self._place = place
+        self._when = when
         original = getattr(owner, name)
 
         def passing(*args: Any, **kwargs: Any) -> Any:
-            self._left -= 1
-            if self._left == 0 and place == "before":
-                die()
+            here = self._comes(args)
             result = original(*args, **kwargs)
-            if self._left == 0:
+            if here:
                 die()
             return result
 
-        setattr(owner, name, passing)
+        async def waiting(*args: Any, **kwargs: Any) -> Any:
+            here = self._comes(args)
+            result = await original(*args, **kwargs)
+            if here:
+                die()
+            return result
+
+        setattr(owner, name, waiting if inspect.iscoroutinefunction(original) else passing)
+
+    def _comes(self, args: tuple[Any, ...]) -> bool:
+        """True where this passing is the one, and its place is after it."""
+        if self._when is not None and not self._when(*args):
+            return False
+        self._left -= 1
+        if self._left == 0 and self._place == "before":
+            die()
+        return self._left == 0
 
 
 def die() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
+from live.adapters.binance.budget import CALM, URGENT
 from live.adapters.binance.catching import Catcher
 from live.adapters.binance.desk import Desk
 from live.adapters.binance.lanes import Lanes
@@ -79,6 +80,7 @@ class BinanceBroker:
         LiveError
             One line: why the account cannot be traded.
         """
+        self.session.least_urgency = CALM if self._resume is None else URGENT
         await open_clock(self.session, self._alarm)
         await open_contracts(self.session, self.symbols, self.specs)
         await open_account(self.session)
@@ -122,8 +124,8 @@ class BinanceBroker:
                 await self.sender.carry_out(intent, ask_first)
 
             known = self.orders.by_id.get(intent.client_id)
-            if known is not None and (known.over or not ask_first):
-                continue  # the same request once more, or one whose end has been told
+            if known is not None and (known.over or known.silent or not ask_first):
+                continue  # the same request once more, one whose end has been told, or whose successor rests
             waiting.append(self.lanes.put(intent.symbol, job))
         if waiting:
             await asyncio.wait(waiting, timeout=self.settings.submit_wait_ms / 1e3)
@@ -144,6 +146,7 @@ class BinanceBroker:
         LiveError
             Where the broker cannot go on.
         """
+        self.session.least_urgency = CALM  # caught up
         while (event := await self.desk.next()) is not None:
             yield event
 

@@ -122,6 +122,12 @@ class Orders:
         known = [self.by_id[c] for c in self._of_seq.get((symbol, seq), ())]
         return [k for k in known if not k.over and not k.silent]
 
+    def before(self, symbol: int, seq: int, client_id: str) -> list[Known]:
+        """Those of a number that an amend replaces: made before it. After a restart later ones may rest already."""
+        ids = self._of_seq.get((symbol, seq), [])
+        earlier = ids[: ids.index(client_id)] if client_id in ids else ids
+        return [k for k in self.resting(symbol, seq) if k.client_id in earlier]
+
     def of_symbol(self, symbol: int) -> Iterator[Known]:
         """Orders of a symbol that are not over."""
         return (k for k in list(self.by_id.values()) if k.symbol == symbol and not k.over)
@@ -153,14 +159,16 @@ class Orders:
             newest = max((k for k, known in enumerate(chain) if known.client_id in here), default=0)
             for known in chain[:newest]:
                 known.silent = True
-                left += [known] if known.client_id in here else []
+                known.over = known.client_id not in here
+                left += [] if known.over else [known]
         return left
 
     def take_views(self, views: Iterable[OrderView]) -> None:
         """Take up what rests at the exchange and is of this run."""
         for view in views:
             if view.seq:
-                self.add(known_of_view(view))
+                known = self.add(known_of_view(view))
+                known.qty, known.filled, known.placed = view.qty, max(known.filled, view.filled), True
 
 
 def _made_ms(client_id: str) -> int:

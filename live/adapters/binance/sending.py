@@ -101,7 +101,7 @@ class Sender:
 
     async def _amend(self, intent: Intent, ask_first: bool) -> None:
         """A resting limit is amended in place; a conditional order's successor rests before the old one is cancelled."""
-        olds = [k for k in self.orders.resting(intent.symbol, intent.seq) if k.client_id != intent.client_id]
+        olds = self.orders.before(intent.symbol, intent.seq, intent.client_id)
         if intent.kind in CONDITIONAL:
             if olds and not any(k.triggered_ms for k in olds):  # what has triggered keeps its trigger
                 await self._replace(intent, olds, ask_first)
@@ -111,6 +111,8 @@ class Sender:
     async def _replace(self, intent: Intent, olds: list[Known], ask_first: bool) -> None:
         new = self.orders.add(known_of(intent, self._touch(intent)))
         there = ask_first and await self.resolver.found_out(new, intent.time_ms)
+        if new.over:
+            return  # found, and its life is over already; what followed it is none of its business
         reason = OK if there else await self._place(intent, new)
         if reason != OK:
             for old in olds:

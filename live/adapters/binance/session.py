@@ -145,6 +145,7 @@ class Session:
         self.budget = Budget(budget or BudgetSettings(), self.clock.now_ms)
         self.calls = 0
         self.failures = 0
+        self.least_urgency = CALM  # of every call: a session that goes on has a position to look after
         self.last_call_ms = float("nan")  # how long the last call took
         self._routes: dict[str, tuple[Frames, Callable[[], None]]] = {}
         self.exchange = self._make(keys)
@@ -209,7 +210,7 @@ class Session:
         CallFailed
             With the outcome; also where no answer came in time.
         """
-        await self.budget.turn(urgency, endpoint.weight, endpoint.orders)
+        await self.budget.turn(max(urgency, self.least_urgency), endpoint.weight, endpoint.orders)
         self.calls += 1
         started = time.monotonic()
         limit = (self.settings.timeout_ms + SLACK_MS) / 1e3

@@ -38,6 +38,7 @@ from qt_core.codes import (
 )
 from qt_core.records import EVENT_DT
 
+RATE_TOLERANCE = 1e-2  # of a payment: the mark known here is some moments from the one it was settled at
 DUST = 1e-9  # remaining quantity below this fraction of the order counts as done: the simulated venue's
 
 
@@ -96,7 +97,7 @@ class Teller:
         e["fee_usd"], e["realised_usd"], e["insurance_usd"] = booked.fee_usd, booked.realised_usd, booked.insurance_usd
         e["done"], e["reference_price"] = 1, f.price
         if known is not None:
-            known.filled = max(known.filled + f.qty, f.total if f.total == f.total else 0.0)
+            known.filled = max(known.filled, f.total) if f.total == f.total else known.filled + f.qty
             asked = f.asked if f.asked == f.asked else known.qty
             flat = (f.reduce_only or known.reduce_only) and self.ledger.at(i).qty == 0.0
             known.over = bool(asked > 0.0 and asked - known.filled <= DUST * asked) or bool(flat)
@@ -154,11 +155,19 @@ class Teller:
         qty, mark = self.ledger.at(i).qty, self._mark(i)
         e["qty"], e["price"] = qty, mark if mark == mark else self.ledger.at(i).avg_price
         notional = qty * float(e["price"])
-        rate = self._rate(i)
-        e["value"] = rate if rate == rate else -amount / notional if notional else 0.0
+        e["value"] = self._settled_rate(i, amount, notional)
         e["funding_usd"] = self.ledger.fund(i, amount)
         e["wallet_usd"], e["margin_usd"] = self.ledger.wallet_usd, self.ledger.at(i).margin_usd
         return [VenueEvent(funding_key(symbol, time_ms), e)]
+
+    def _settled_rate(self, i: int, amount: float, notional: float) -> float:
+        """The rate that gives the amount: the last one published where it does, else what follows from the amount. The
+        payment may come before its rate is published, and then the last one is that of the settlement before.
+        """
+        rate = self._rate(i)
+        if abs(rate * notional + amount) <= RATE_TOLERANCE * abs(amount):  # false for an unknown one
+            return rate
+        return -amount / notional if notional else 0.0
 
     def adjust(self, wallet_usd: float, time_ms: int) -> list[VenueEvent]:
         """The exchange's wallet where it differs from ours by more than rounding: money moved in or out, or a slip."""

@@ -10,7 +10,6 @@ from live.testing.contracts import QUOTE, Contract
 from live.testing.depth import book_row, snapshot
 from live.testing.errors import ApiError
 from live.testing.filters import Params, needed, whole
-from live.testing.settings import ORDERS_PER_10S, ORDERS_PER_MINUTE, WEIGHT_PER_MINUTE
 from live.testing.simulation import Simulation
 from live.testing.text import booked, exact, money, rounded
 from qt_core.io.timeframes import DAY_MS, HOUR_MS
@@ -32,9 +31,9 @@ def server_time(x: Simulation, params: Params) -> dict[str, Any]:
 
 def exchange_info(x: Simulation, params: Params) -> dict[str, Any]:
     limits = (
-        ("MINUTE", 1, WEIGHT_PER_MINUTE, "REQUEST_WEIGHT"),
-        ("MINUTE", 1, ORDERS_PER_MINUTE, "ORDERS"),
-        ("SECOND", 10, ORDERS_PER_10S, "ORDERS"),
+        ("MINUTE", 1, x.settings.weight_per_minute, "REQUEST_WEIGHT"),
+        ("MINUTE", 1, x.settings.orders_per_minute, "ORDERS"),
+        ("SECOND", 10, x.settings.orders_per_10s, "ORDERS"),
     )
     keys = ("interval", "intervalNum", "limit", "rateLimitType")
     return {

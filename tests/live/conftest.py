@@ -1,0 +1,12 @@
+"""What every test of sessions needs: locks of its own. One account trades once per machine, and tests run side by side."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_locks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accounts are held in a folder of this run."""
+    folder: Path = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
