@@ -35,8 +35,8 @@ LIVE = (
     Mutant(
         "check sums leave the last symbol out",
         "live/entries.py",
-        "for i in range(n_symbols):",
-        "for i in range(n_symbols - 1):",
+        "for k, s in enumerate(sums)]",
+        "for k, s in enumerate(sums[:-1])] + [0]",
         killers.LIVE_ENTRIES,
     ),
     Mutant(
