@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from live.adapters.binance.session import PLACE, SET_MARGIN
+from live.adapters.binance.session import Session as Connection
 from live.adapters.store_sqlite import SqliteStore
 from live.audit import audit
 from live.bootstrap import JOURNAL
@@ -25,9 +27,9 @@ from qt_core.config import Config
 from qt_core.io.simulate import simulate_market
 from qt_core.market import Market
 from tests.live.deaths import RECOVERY, STEPS, WARMING, Step
-from tests.live.far_exchange import Far, far
-from tests.live.mortal import live_on, lives
-from tests.live.on_exchange import exchange_of, rows, session_config
+from tests.live.far_exchange import Far, Remote, far
+from tests.live.mortal import QUICK_CONNECTION, live_on, lives
+from tests.live.on_exchange import KEYS, exchange_of, rows, session_config
 
 KILLS = int(os.environ.get("QT_KILLS", "0"))
 FEW = 3  # of each step, without QT_KILLS
@@ -201,3 +203,27 @@ def test_the_exchange_goes_on_while_nobody_is_there(title: str, plan: "list[str]
     k = trade(w, tmp_path / "one", plan[: BARS // AWAY_BARS], away=AWAY_BARS)
     say(title, k)
     assert_sound(tmp_path / "one", w, k)
+
+
+async def by_hand(x: Far, market: Market) -> None:
+    """A person opens and closes a position."""
+    name = market.symbols[0]
+    person = Connection(QUICK_CONNECTION._replace(rest_url=x.url, ws_url=x.url), KEYS)
+    await person.call(SET_MARGIN, {"symbol": name, "marginType": "ISOLATED"})
+    async with Remote(x.url) as remote:
+        for side in ("BUY", "SELL"):
+            await person.call(PLACE, {"symbol": name, "side": side, "type": "MARKET", "quantity": "0.05"})
+            await remote.say("advance")
+    await person.close()
+
+
+def test_what_was_traded_before_a_session_is_not_its_own(warm: World, tmp_path: Path) -> None:
+    with far(exchange_of(warm.market, warm.config, WARMUP), tmp_path) as x:
+        asyncio.run(by_hand(x, warm.market))
+        assert not lives(x, warm.config, tmp_path, lambda: WARMING[0].set(x.url, 5))
+        assert lives(x, warm.config, tmp_path, until=0)
+        assert len(x.report()["trades"]) == 2
+    store = store_of(tmp_path, warm)
+    told = [entry.key for entry in store.entries_of(EVENT)]
+    store.close()
+    assert told == []
