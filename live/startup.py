@@ -20,7 +20,7 @@ BEGUN = "begun_ms"  # of the exchange's time: what happened in the account befor
 CONDITIONAL = (STOP, TAKE_PROFIT, TRAILING)
 CLOCKS_MS = 1_000  # between the exchange's clock and ours
 LEVEL_READS = 20
-OVERLAP_MS = 60_000  # asked again before the newest trade: those of other symbols may be heard later
+OVERLAP_MS = 3_600_000  # asked again before the newest trade: one of another symbol may have been lost on its way
 CRITICAL = 2
 NEVER_SENT_AFTER_MS = 60_000  # an entry decided longer ago is not sent any more: its price is another one
 

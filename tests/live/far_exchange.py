@@ -150,6 +150,17 @@ class Far:
         asyncio.run(go())
 
 
+def command(url: str, name: str, **arguments: Any) -> int:
+    """One command to the exchange; returns the bar at which it is."""
+
+    async def go() -> int:
+        async with Remote(url) as remote:
+            await remote.say(name, **arguments)
+            return remote.bar
+
+    return asyncio.run(go())
+
+
 class Remote:
     """The control object of an exchange in another process, as ``live.testing.lockstep`` uses it."""
 

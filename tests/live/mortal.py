@@ -76,6 +76,27 @@ async def live_on(far: Far, config: Config, folder: Path, until: "int | None" = 
             await working
 
 
+async def live_beside(far: Far, config: Config, folder: Path, seconds: float) -> None:
+    """One life on an exchange that waits for nobody."""
+    socket = f"ws{far.url.removeprefix('http')}"
+    where = Where(far.url, socket, QUICK_CONNECTION, QUICK, budget=NO_BUDGET)
+    started = await open_exchange(config, TESTNET, folder, where, KEYS)
+    working = asyncio.create_task(started.runner.run())
+    await asyncio.wait({working}, timeout=seconds)
+    started.runner.stop("test")
+    await working
+
+
+def lives_beside(far: Far, config: Config, folder: Path, trap: Callable[[], Any], seconds: float) -> bool:
+    """Such a life in a process of its own; False where it was killed."""
+
+    def work() -> None:
+        trap()
+        asyncio.run(asyncio.wait_for(live_beside(far, config, folder, seconds), PATIENCE_S))
+
+    return in_child(work)
+
+
 def lives(far: Far, config: Config, folder: Path, trap: "Callable[[], Any] | None" = None, **more: Any) -> bool:
     """A life in a process of its own; False where it was killed."""
 

@@ -27,18 +27,19 @@ from qt_core.config import Config
 from qt_core.io.simulate import simulate_market
 from qt_core.market import Market
 from tests.live.deaths import RECOVERY, STEPS, WARMING, Step
-from tests.live.far_exchange import Far, Remote, far
-from tests.live.mortal import QUICK_CONNECTION, live_on, lives
+from tests.live.far_exchange import Far, Remote, command, far
+from tests.live.mortal import QUICK_CONNECTION, live_on, lives, lives_beside
 from tests.live.on_exchange import KEYS, exchange_of, rows, session_config
 
 KILLS = int(os.environ.get("QT_KILLS", "0"))
-FEW = 3  # of each step, without QT_KILLS
+FEW = 2  # of each step, without QT_KILLS
 RECOVERING, WARMING_UP = "recovery", "warm-up"
 NAMES = (*STEPS, RECOVERING)
 WARMUP, BARS, SYMBOLS, SEED = 100, 240 if KILLS else 120, 8, 3
 WARM_BARS = 20  # enough for the parent to have compiled whatever a child needs
 LIVES_MOST = 4  # tries to die at a step, for each kill: a start may have nothing to do again
 AWAY_BARS = 3
+BARS_PER_S, REACTION_S, LIFE_S = 16.0, 0.005, 2.0  # of an exchange that waits for nobody
 
 
 class World(NamedTuple):
@@ -203,6 +204,28 @@ def test_the_exchange_goes_on_while_nobody_is_there(title: str, plan: "list[str]
     k = trade(w, tmp_path / "one", plan[: BARS // AWAY_BARS], away=AWAY_BARS)
     say(title, k)
     assert_sound(tmp_path / "one", w, k)
+
+
+def free_running(w: World, folder: Path, seed: int) -> Killed:
+    """An exchange that goes on by the wall clock, and sessions that die on it anywhere."""
+    draw, kills = np.random.default_rng(seed), Counter[str]()
+    with far(exchange_of(w.market, w.config, WARMUP), folder) as x:
+        command(x.url, "run", bars_per_second=BARS_PER_S, reaction_s=REACTION_S)
+        while command(x.url, "heard") < WARMUP + BARS:
+            name = str(draw.choice(NAMES))
+            steps = RECOVERY if name == RECOVERING else STEPS[name]
+            kills[name] += not lives_beside(x, w.config, folder, chosen(steps, draw, x.url), LIFE_S)
+        command(x.url, "pause")
+        assert lives(x, w.config, folder, until=0)
+        return Killed(kills, x.report(), rows(folder, w.config), state_of(folder, w))
+
+
+@pytest.mark.parametrize("seed", range(max(1, KILLS // 4)))
+def test_the_exchange_waits_for_nobody(seed: int, warm: World, tmp_path: Path) -> None:
+    k = free_running(warm, tmp_path, seed)
+    say("anywhere", k)
+    assert k.report["trades"]
+    assert_sound(tmp_path, warm, k)
 
 
 async def by_hand(x: Far, market: Market) -> None:

@@ -57,17 +57,26 @@ class Catcher:
         view = await self.asker.account(desk.teller.leverage)
         held = [i for i, p in desk.teller.ledger.positions.items() if p.qty != 0.0]
         symbols = self.asker.active_symbols(open_seqs, view, held)
-        for fill in await self._trades(symbols, since_ms):
-            desk.take(fill)
-        desk.let_go()
-        await self._ends(view, set(open_seqs))
-        for symbol, time_ms, amount in await self.asker.funding_since(since_ms):
-            desk.fund(symbol, time_ms, amount)
+        trades = await self._trades(symbols, since_ms)
+        self._tell(trades, await self.asker.funding_since(since_ms))
         desk.funding_unknown = False
+        await self._ends(view, set(open_seqs))
         self.behind = False
         self.caught_up += 1
         await self._check_wallet()
         return view
+
+    def _tell(self, trades: "list[Fill]", funding: "list[tuple[str, int, float]]") -> None:
+        """In the order in which it happened: a settlement belongs to the position of its time, and whoever dies on the way
+        asks again from the newest trade he knows.
+        """
+        for symbol, time_ms, amount in funding:
+            while trades and trades[0].time_ms < time_ms:
+                self.desk.take(trades.pop(0))
+            self.desk.fund(symbol, time_ms, amount)
+        for fill in trades:
+            self.desk.take(fill)
+        self.desk.let_go()
 
     async def _check_wallet(self) -> None:
         """Compare the wallet while nothing happens: a trade that it knows and we do not would look like a difference."""
