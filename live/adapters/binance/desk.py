@@ -66,8 +66,16 @@ class Desk:
         if not self.live:
             self._held.append(message)
             return
+        if message.get("e") == "ACCOUNT_CONFIG_UPDATE":
+            self._leverage(message.get("ac") or {})
         for fact in self.stream.feed(message, self.last_frame_ms):
             self.apply(fact)
+
+    def _leverage(self, said: Mapping[str, Any]) -> None:
+        """A symbol's leverage is another one: ours just now, or a person's, which the next entry must not inherit."""
+        i = self.teller.index.get(str(said.get("s", "")))
+        if i is not None and said.get("l"):
+            self.teller.leverage[i] = float(said["l"])
 
     def go_live(self, forget: bool = False) -> None:
         """Take what has waited, in its order; ``forget``: the account was read after it, so it is known."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from live.adapters.binance.broker import World
+from live.adapters.binance.session import SET_LEVERAGE
 from live.ports import Depth
 from qt_core.codes import (
     BELOW_MIN_NOTIONAL,
@@ -26,7 +27,7 @@ from qt_core.codes import (
     TRAILING,
 )
 from tests.engine.tables import QUIET, market_of
-from tests.live.binance.world import NAME, amended, cancelled, intent, play, stop, trading
+from tests.live.binance.world import NAME, amended, broker_on, cancelled, intent, play, stop, trading
 
 FEE = 0.0005
 
@@ -214,5 +215,22 @@ def test_partial_fills_are_told_part_by_part_and_done_once():
             assert len(parts) > 1
             assert sum(parts) == pytest.approx(2.0)
             assert [int(e.row["done"]) for e in s.events] == [0] * (len(parts) - 1) + [1]
+
+    play(scene)
+
+
+def test_leverage_that_a_person_set_is_set_back_before_an_entry():
+    async def scene():
+        async with trading() as s:
+            await s.submit(intent(1, leverage=4.0))
+            await s.advance()
+            await s.wait(1)
+            person = broker_on(s.exchange).session
+            await person.call(SET_LEVERAGE, {"symbol": NAME, "leverage": 20})
+            await person.close()
+            await s.until(lambda: s.broker.teller.leverage[0] == 20.0, "for the message")
+            await s.submit(intent(2, leverage=4.0))
+            asked = [p["leverage"] for p in s.asked("leverage", "POST")]
+            assert asked == ["4", "20", "4"]
 
     play(scene)
