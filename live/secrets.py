@@ -114,6 +114,9 @@ def scrub(text: str) -> str:
     return text
 
 
+NOT_SHOWN = "(a message that could not be searched for secrets)"
+
+
 def scrub_record(record: logging.LogRecord) -> logging.LogRecord:
     """Replace a record's message and traceback by scrubbed text, so that no later formatter sees the arguments."""
     try:
@@ -136,7 +139,12 @@ def guard_logging() -> None:
         return
 
     def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        return scrub_record(inner(*args, **kwargs))
+        record = inner(*args, **kwargs)
+        try:
+            return scrub_record(record)
+        except Exception:  # an object that dies with the interpreter logs when nothing can be imported any more
+            record.msg, record.args, record.exc_info, record.exc_text = NOT_SHOWN, None, None, None
+            return record
 
     factory.scrubs = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(factory)

@@ -4,6 +4,8 @@ import copy
 import logging
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,25 @@ def test_no_log_record_of_any_logger_carries_a_secret(caplog: pytest.LogCaptureF
         assert all(CANARY not in str(vars(r)) for r in caplog.records)
     finally:
         logging.setLogRecordFactory(before)
+
+
+DYING = f"""
+import logging, sys, builtins
+from live.secrets import guard_logging
+guard_logging()
+logging.basicConfig()
+class Late:
+    def __del__(self, log=logging.getLogger("late"), error=RuntimeError):
+        try:
+            raise error("{CANARY}")
+        except error as e:
+            log.error("too late %s", "{CANARY}", exc_info=e)
+builtins.keep = Late()
+"""
+
+
+def test_what_is_logged_while_the_interpreter_ends_neither_fails_nor_shows_anything():
+    ended = subprocess.run([sys.executable, "-c", DYING], capture_output=True, text=True, timeout=60, check=True)
+    assert "Exception ignored" not in ended.stderr
+    assert CANARY not in ended.stderr
+    assert "could not be searched" in ended.stderr
