@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import click
 import numpy as np
@@ -16,8 +16,9 @@ from live.alerts import AlertManager
 from live.bootstrap import Started
 from live.errors import LiveError
 from live.event_bus import EventBus
-from live.healing import HealingRecord
-from live.health import ACTION_NAMES, Check
+from live.healing import DEFAULTS as HEALING
+from live.healing import HealingRecord, HealingSettings
+from live.health import ACTION_NAMES, Check, HealthSettings
 from live.health import DEFAULTS as HEALTH
 from live.health_checks import (
     answers,
@@ -64,7 +65,14 @@ REPLAYS = ("replay", "demo")  # their clock leaps: ages and skews of the wall cl
 MS_PER_S = 1e3
 
 
-async def host(folder: Path, open_session: Open, kind: str) -> int:
+class Pace(NamedTuple):
+    """How often health is looked at and healed, and the limits of its checks."""
+
+    health: HealthSettings = HEALTH
+    healing: HealingSettings = HEALING
+
+
+async def host(folder: Path, open_session: Open, kind: str, pace: "Pace | None" = None) -> int:
     """Run a session to its end or to a signal; returns the exit code: 0, or EXIT_FAULT where a fault ended it.
 
     Parameters
@@ -79,7 +87,7 @@ async def host(folder: Path, open_session: Open, kind: str) -> int:
         try:
             started = await open_session(alerts)  # a refusal is one line for whoever starts it, no alert
             click.echo(opening(started), err=True)
-            return await _alarmed(_run(started, bus, alerts, stop, kind), alerts)
+            return await _alarmed(_run(started, bus, alerts, stop, kind, pace or Pace()), alerts)
         finally:
             await in_thread(alerts.close, "alerts: close")
 
@@ -107,7 +115,9 @@ def opening(started: Started) -> str:
     return f"{started.folder}: {started.runner.broker.label}, {how}"
 
 
-async def _run(started: Started, bus: EventBus, alerts: AlertManager, stop: asyncio.Event, kind: str) -> None:
+async def _run(
+    started: Started, bus: EventBus, alerts: AlertManager, stop: asyncio.Event, kind: str, pace: Pace
+) -> None:
     runner, session = started.runner, started.runner.session
     runner.news = News(session.chain, bus)
     session.listener = runner.news.hear
@@ -122,7 +132,7 @@ async def _run(started: Started, bus: EventBus, alerts: AlertManager, stop: asyn
         bus.publish(SESSION_STARTED, news)
         try:
             async with (
-                _surroundings(started, bus, alerts, kind),
+                _surroundings(started, bus, alerts, kind, pace),
                 _beside(progress.run()),
                 _beside(_stop_when(stop, runner)),
             ):
@@ -151,7 +161,9 @@ async def _beside(work: Any) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _surroundings(started: Started, bus: EventBus, alerts: AlertManager, kind: str) -> AsyncIterator[None]:
+async def _surroundings(
+    started: Started, bus: EventBus, alerts: AlertManager, kind: str, pace: Pace
+) -> AsyncIterator[None]:
     """Health, healing and watches; a replay has none: its commands would make it another session than the backtest."""
     connection = getattr(started.runner.feed, "session", None)
     if connection is None:
@@ -162,7 +174,7 @@ async def _surroundings(started: Started, bus: EventBus, alerts: AlertManager, k
     relay = Relay(lambda command: _forward(runner, command))
     out = Outlets(relay.tell, lambda record: _note(runner, record), alerts, bus, runner.clock.now_ms)
     requests = RequestCounter()
-    async with Vitals(params.health, out) as vitals:
+    async with Vitals(params.health, out, pace.health, pace.healing) as vitals:
         vitals.supervisor.start("commands of the shell", relay.run)
         vitals.supervisor.start("request counts", lambda: _count(connection, requests))
         feed = FeedWatch(
@@ -179,7 +191,11 @@ async def _surroundings(started: Started, bus: EventBus, alerts: AlertManager, k
         vitals.supervisor.start("book watch", books.run)
         if runner.session.paper is None:
             vitals.supervisor.start("reconciliation", Reconciler(runner, alerts).run)
-        checks = [c for c in _checks(started, connection, requests) if kind not in REPLAYS or c.name not in OF_TIME]
+        checks = [
+            c
+            for c in _checks(started, connection, requests, pace.health)
+            if kind not in REPLAYS or c.name not in OF_TIME
+        ]
         vitals.start(checks, _recoveries(runner, vitals, relay))
         yield
 
@@ -217,7 +233,7 @@ async def _count(connection: Any, requests: RequestCounter) -> None:
         calls, failures = connection.calls, connection.failures
 
 
-def _checks(started: Started, connection: Any, requests: RequestCounter) -> list[Check]:
+def _checks(started: Started, connection: Any, requests: RequestCounter, limits: HealthSettings) -> list[Check]:
     from live.adapters.binance.budget import ENTRY
     from live.adapters.binance.session import TIME
 
@@ -235,15 +251,15 @@ def _checks(started: Started, connection: Any, requests: RequestCounter) -> list
 
     store = started.runner.journal.store
     return [
-        Check("database", database(store.path, HEALTH.database_busy_ms)),
-        Check("disk", disk_space(started.folder, HEALTH.min_free_bytes)),
+        Check("database", database(store.path, limits.database_busy_ms)),
+        Check("disk", disk_space(started.folder, limits.min_free_bytes)),
         Check("exchange_rest", answers(ping)),
         Check("api", api_time(ping, p.max_api_ms)),
-        Check("exchange_ws", frame_age(age_s, HEALTH.max_frame_age_s)),
-        Check("errors", error_share(requests, p.max_error_share, HEALTH.min_requests)),
-        Check("memory", memory(p.max_memory_fraction, HEALTH.memory_limit_bytes)),
+        Check("exchange_ws", frame_age(age_s, limits.max_frame_age_s)),
+        Check("errors", error_share(requests, p.max_error_share, limits.min_requests)),
+        Check("memory", memory(p.max_memory_fraction, limits.memory_limit_bytes)),
         Check("cpu", cpu(p.max_cpu_fraction)),
-        Check("clock", clock_skew(skew, HEALTH.max_clock_skew_ms)),
+        Check("clock", clock_skew(skew, limits.max_clock_skew_ms)),
     ]
 
 

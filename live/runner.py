@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from live.adapters.store_sqlite import StoreFailure
 from live.commands import DONE, REFUSED, RESET, STOP, pause, told
 from live.entries import BAR, PASSED, WARM
 from live.errors import LiveError
@@ -82,6 +83,7 @@ class Runner:
         self.alerts: Alerts | None = None
         self._since_snapshot = 0
         self.why = ""
+        self._lost: LiveError | None = None
 
     def warm_up(self, bars: int, first_ms: int) -> None:
         """Of a new session: so many decision bars from ``first_ms`` on are for features alone."""
@@ -133,22 +135,40 @@ class Runner:
                 ]
                 if self.session.paper is None:
                     tasks.append(group.create_task(self._guards(), name="guards"))
+                for task in tasks:
+                    task.add_done_callback(self._ended)
                 await self._work()
+                if self._lost is not None:
+                    raise self._lost
+                self.stopping.set()
                 for task in tasks:
                     task.cancel()
         except* LiveError as errors:
             raise errors.exceptions[0] from None
+        except* StoreFailure as errors:
+            raise LiveError(
+                f"the journal cannot be written: {errors.exceptions[0]}; orders at the venue stay"
+            ) from None
         finally:
             self.stopping.set()
             await self._finish()
 
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """A task that somebody else has cancelled would be missed without a word: bars, fills or guards would stay away."""
+        if task.cancelled() and not self.stopping.is_set():
+            self._lost = LiveError(f"task {task.get_name()!r} was cancelled from outside; a new start goes on")
+            self.stop(str(self._lost))
+
     async def _finish(self) -> None:
         """Save what is, close what is open."""
-        if self.whole:
-            self.snapshot()
-            self.journal.commit()
-        else:  # State is ahead of the journal: the next start goes on from what is on the disk
-            self.journal.forget()
+        try:
+            if self.whole:
+                self.snapshot()
+                self.journal.commit()
+            else:  # State is ahead of the journal: the next start goes on from what is on the disk
+                self.journal.forget()
+        except (LiveError, StoreFailure) as error:
+            log.error("journal: no snapshot at the end: %s", error)
         async with self._moved:
             self._moved.notify_all()
         for what in (self.feed, self.broker):

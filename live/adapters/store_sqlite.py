@@ -15,6 +15,7 @@ from live.entries import Entry
 from live.errors import LiveError
 
 SCHEMA_VERSION = 1
+StoreFailure = sqlite3.Error  # whatever a full or vanished disk, or a lock, raises
 BUSY_TIMEOUT_S = 5.0
 EFFECT_KINDS = ("requests", "decisions", "events", "trades")
 PLANNED, SENT = "planned", "sent"

@@ -102,6 +102,8 @@ class Sender:
     async def _amend(self, intent: Intent, ask_first: bool) -> None:
         """A resting limit is amended in place; a conditional order's successor rests before the old one is cancelled."""
         olds = self.orders.before(intent.symbol, intent.seq, intent.client_id)
+        if any(k.orphan for k in olds):
+            return  # an amend before this one was refused: the chain has been told that the order is over
         if intent.kind in CONDITIONAL:
             if olds and not any(k.triggered_ms for k in olds):  # what has triggered keeps its trigger
                 await self._replace(intent, olds, ask_first)

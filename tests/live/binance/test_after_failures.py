@@ -1,8 +1,8 @@
 """What a failure leaves behind is made good: a cancel that was refused, an account that nothing else tells of."""
 
 from live.ids import IdMaker
-from qt_core.codes import OP_AMEND, TAG_SL
-from tests.live.binance.world import NAME, QUICK, Scene, cancelled, intent, play, stop, trading
+from qt_core.codes import MARKET, OP_AMEND, TAG_EXIT, TAG_SL
+from tests.live.binance.world import NAME, QUICK, Scene, amended, cancelled, intent, play, stop, trading
 
 SOON = QUICK._replace(again_ms=20, patience_ms=50, max_retries=1)
 
@@ -80,5 +80,23 @@ def test_what_was_missed_is_found_though_the_clock_was_wrong_when_books_and_acco
             await s.exchange.disconnect("private")
             await s.wait(1)
             assert s.told() == [("fill", 1, 1.0)]
+
+    play(scene)
+
+
+def test_an_amend_behind_one_that_was_refused_leaves_nothing_when_the_position_is_gone():
+    async def scene():
+        async with trading() as s:
+            await s.submit(intent(1))
+            await s.advance()
+            await s.submit(stop(2, 95.0))
+            first = amended(stop(2, 96.0))
+            s.exchange.plan("reject", 1, "POST", "algoOrder", code=-2010)
+            await s.submit(first, first._replace(client_id=f"{first.client_id}.1", trigger=97.0))
+            assert s.resting() == [stop(2, 95.0).client_id]  # what protects goes on protecting
+            await s.submit(intent(3, MARKET, -1, reduce_only=1, tag=TAG_EXIT))
+            await s.advance(2)
+            await s.until(lambda: s.resting() == [], "for the orphan's end")
+            assert [t[:2] for t in s.told()] == [("fill", 1), ("reject", 2), ("fill", 3)]
 
     play(scene)
