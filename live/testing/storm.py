@@ -219,6 +219,7 @@ class Storm:
             switch(to)
             await asyncio.sleep(seconds)
             switch(not to)
+            self._blind_until = self.bar + MENDING_BARS
 
         task = asyncio.create_task(hold(), name=name)
         self._timers.add(task)
