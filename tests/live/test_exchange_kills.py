@@ -28,7 +28,7 @@ from qt_core.io.simulate import simulate_market
 from qt_core.market import Market
 from tests.live.deaths import RECOVERY, STEPS, WARMING, Step
 from tests.live.far_exchange import Far, Remote, command, far
-from tests.live.mortal import QUICK_CONNECTION, live_on, lives, lives_beside
+from tests.live.mortal import QUICK_CONNECTION, WALLET_USD, live_on, lives, lives_beside
 from tests.live.on_exchange import KEYS, exchange_of, rows, session_config
 
 KILLS = int(os.environ.get("QT_KILLS", "0"))
@@ -115,18 +115,18 @@ def state_of(folder: Path, w: World) -> bytes:
     return found[1]["state"]
 
 
-def assert_sound(folder: Path, w: World, k: Killed) -> None:
+def assert_sound(folder: Path, w: World, k: Killed, racing: bool = False) -> None:
     """No order twice, every fill once, nothing bare at the end, a journal that can be done again."""
     assert k.report["defects"] == []
     assert k.report["protection"]["bare"] == []
     ids = k.report["orders"] + k.report["algos"]
     assert [i for i, n in Counter(ids).items() if n > 1] == []
     store = store_of(folder, w)
-    told, adjusted = Counter[int](), 0
+    told, adjusted = Counter[int](), list[float]()
     filled = {number: 0.0 for _, number, _, _ in k.report["trades"]}
     for entry in store.entries_of(EVENT):
         e = event_of(unpack(entry.payload))
-        adjusted += int(e["kind"] == EV_ADJUST)
+        adjusted += [float(e["value"])] if e["kind"] == EV_ADJUST else []
         if e["kind"] == EV_FILL:
             number = int(entry.key.split(":")[2])
             told[number] += 1
@@ -136,7 +136,9 @@ def assert_sound(folder: Path, w: World, k: Killed) -> None:
     assert set(told) == filled.keys()
     assert max(told.values()) == 1
     assert all(abs(filled[number] + qty) < 1e-9 for _, number, qty, _ in k.report["trades"])
-    assert adjusted == 0
+    # a payment may be in the wallet before it is told; then it is taken back, and where the exchange waits there is none
+    assert abs(sum(adjusted)) < WALLET_USD
+    assert racing or not adjusted
     assert clean
 
 
@@ -225,7 +227,7 @@ def test_the_exchange_waits_for_nobody(seed: int, warm: World, tmp_path: Path) -
     k = free_running(warm, tmp_path, seed)
     say("anywhere", k)
     assert k.report["trades"]
-    assert_sound(tmp_path, warm, k)
+    assert_sound(tmp_path, warm, k, racing=True)
 
 
 async def by_hand(x: Far, market: Market) -> None:
