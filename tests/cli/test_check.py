@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from research import signals
+from qt_core.io import signals
 from tests.cli.conftest import write_config
 
 TINY = {"data": {"simulated": {"n_symbols": 2, "n_bars": 900, "seed": 5}}}
