@@ -23,6 +23,7 @@ STOP = "stop"
 EMERGENCY, RESET = "emergency-stop", "reset"
 WAITING, DONE, REFUSED = "waiting", "done", "refused"
 POLL_S = 0.05
+SWITCHES = (("emergency stop latched", "ess_latched"), ("paused", "paused"), ("halted", "halted"))
 
 
 class Told(NamedTuple):
@@ -67,6 +68,13 @@ def told(name: str, args: dict[str, Any], symbols: tuple[str, ...]) -> Told:
             raise LiveError("reset: a reason expected, for whoever reads the journal")
         fields["reason"] = BY_PERSON
     return Told(command, fields, guard)
+
+
+def switches(fund: Any) -> str:
+    """What a command has left: latch, pause, halt, what is open."""
+    on = [name for name, field in SWITCHES if fund[field] != 0]
+    held = f"{int(fund['n_open'])} positions open, {int(fund['n_pending'])} entries working"
+    return f"{', '.join(on) or 'nothing is stopped'}; {held}"
 
 
 def who() -> str:

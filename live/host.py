@@ -31,13 +31,14 @@ from live.health_checks import (
     frame_age,
     memory,
 )
+from live.items import Machine
 from live.logs import logging_to
 from live.machine import RequestCounter
 from live.news import News
 from live.ports import Alert
 from live.progress import Progress
 from live.recoveries import clear_caches, close_positions, in_order, restart
-from live.runner import Machine, Runner
+from live.runner import Runner
 from live.startup import Reconciler
 from live.tasks import in_thread, stop_signals
 from live.topics import SESSION_STARTED, SESSION_STOPPED, SessionStarted, SessionStopped

@@ -144,3 +144,11 @@ class News:
                     float(q) * MS_PER_S for q in np.percentile(np.array(values), (50, 99))
                 )
         return out
+
+
+def foreign_text(row: Any, symbols: Sequence[str]) -> str:
+    """Of a trade that no order of this session made, what happened; empty of anything else."""
+    if int(row["kind"]) != EV_FILL or int(row["seq"]) != 0:
+        return ""
+    name, side = symbols[int(row["symbol"])], "bought" if int(row["side"]) > 0 else "sold"
+    return f"{name}: {float(row['qty']):g} {side} at {float(row['price']):g} by an order that is not this session's"

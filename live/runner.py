@@ -8,19 +8,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from live.adapters.store_sqlite import StoreFailure
-from live.commands import DONE, REFUSED, RESET, STOP, pause, told
+from live.commands import DONE, REFUSED, RESET, STOP, pause, switches, told
 from live.entries import BAR, PASSED, WARM
 from live.errors import LiveError
+from live.items import Item, Job, Machine, Person
 from live.journal import Journal
-from live.news import News
+from live.news import News, foreign_text
 from live.ports import Alert, Alerts, Broker, Clock, ClosedBar, Feed, Intent, Quote, VenueEvent
 from live.session import Session
 from live.settings import LiveSettings
-from qt_core.codes import EV_FILL
 from qt_core.market import utc_text
 
 log = logging.getLogger("qt.live")
@@ -29,31 +29,6 @@ MS_PER_S = 1000
 WARNING = 1
 DAY_MS = 86_400_000
 CLOSED = object()  # the feed is at its end
-SWITCHES = (("emergency stop latched", "ess_latched"), ("paused", "paused"), ("halted", "halted"))
-
-
-class Person:
-    """A command somebody left: its number in the store, name, arguments, and who."""
-
-    def __init__(self, number: int, name: str, args: dict[str, Any], who: str) -> None:
-        self.number, self.name, self.args, self.who = number, name, args, who
-
-
-class Machine:
-    """A command of the shell itself (health, errors, spreads) for the chain."""
-
-    def __init__(self, command: int, fields: "dict[str, Any] | None" = None, key: str = "") -> None:
-        self.command, self.fields, self.key = command, fields or {}, key
-
-
-class Job:
-    """Work that must not meet a call half-way: the loop awaits it in its turn."""
-
-    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
-        self.work = work
-
-
-Item = ClosedBar | VenueEvent | Quote | Person | Machine | Job
 
 
 class Runner:
@@ -229,15 +204,13 @@ class Runner:
 
     def _tell_foreign(self, event: VenueEvent) -> None:
         """A trade that no order of this session made: it is adopted or followed, and somebody must know."""
-        row = event.row
-        if int(row["kind"]) != EV_FILL or int(row["seq"]) != 0:
+        text = foreign_text(event.row, self.session.setup.symbols)
+        if not text:
             return
-        name, side = self.session.setup.symbols[int(row["symbol"])], "bought" if int(row["side"]) > 0 else "sold"
-        text = f"{name}: {float(row['qty']):g} {side} at {float(row['price']):g} by an order that is not this session's"
         log.warning("foreign: %s", text)
-        self.journal.note(int(row["time_ms"]), "foreign", text)
+        self.journal.note(int(event.row["time_ms"]), "foreign", text)
         if self.alerts is not None:
-            self.alerts.send(Alert(WARNING, f"foreign:{name}", "Somebody else traded", text))
+            self.alerts.send(Alert(WARNING, f"foreign:{text.partition(':')[0]}", "Somebody else traded", text))
 
     def _bar(self, bar: ClosedBar) -> list[Intent]:
         if bar.open_ms <= self.session.last_bar_ms:
@@ -275,15 +248,10 @@ class Runner:
             intents += self.session.quote(self.feed.quote() or self.session.chain.last_quote(self._now()))
         reason = f": {item.args['reason']}" if item.name == RESET else ""
         self.journal.note(self._now(), "command", f"{item.name} by {item.who}{reason}")
-        store.answer_command(item.number, DONE, f"{item.name} heard at {utc_text(self._now())}; {self._switches()}")
+        store.answer_command(
+            item.number, DONE, f"{item.name} heard at {utc_text(self._now())}; {switches(self.session.chain.fund)}"
+        )
         return intents
-
-    def _switches(self) -> str:
-        """What a command has left: latch, pause, halt, what is open."""
-        f = self.session.chain.fund
-        on = [name for name, field in SWITCHES if f[field] != 0]
-        held = f"{int(f['n_open'])} positions open, {int(f['n_pending'])} entries working"
-        return f"{', '.join(on) or 'nothing is stopped'}; {held}"
 
     def _now(self) -> int:
         """Exchange time; a session has no time before its first bar."""

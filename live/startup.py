@@ -7,10 +7,11 @@ from typing import Any
 
 from live.adapters.store_sqlite import PLANNED
 from live.errors import LiveError
+from live.items import Job
 from live.journal import Journal, intent_of
 from live.ports import AccountView, Alert, Alerts, Broker, Intent
 from live.reconcile import Findings, findings, lines, mending, open_seqs
-from live.runner import Job, Runner
+from live.runner import Runner
 from qt_core.codes import CMD_EXIT, OP_AMEND, OP_NEW, STOP, TAKE_PROFIT, TRAILING
 from qt_core.state import set_equity
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from live.adapters.tables_sqlite import TABLES
 from live.entries import Entry
 from live.errors import LiveError
 
@@ -19,23 +20,6 @@ StoreFailure = sqlite3.Error  # whatever a full or vanished disk, or a lock, rai
 BUSY_TIMEOUT_S = 5.0
 EFFECT_KINDS = ("requests", "decisions", "events", "trades")
 PLANNED, SENT = "planned", "sent"
-
-_TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE entries (seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, time_ms INTEGER NOT NULL, payload BLOB NOT NULL,
-  sums BLOB NOT NULL, digest TEXT NOT NULL, state BLOB NOT NULL, event_key TEXT NOT NULL);
-CREATE TABLE effects (seq INTEGER NOT NULL, kind TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (seq, kind)) WITHOUT ROWID;
-CREATE TABLE applied (event_key TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE orders (client_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, number INTEGER NOT NULL, symbol INTEGER NOT NULL,
-  time_ms INTEGER NOT NULL, intent TEXT NOT NULL, status TEXT NOT NULL, note TEXT NOT NULL, place INTEGER NOT NULL)
-  WITHOUT ROWID;
-CREATE INDEX orders_open ON orders (status) WHERE status = 'planned';
-CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, parts BLOB NOT NULL, sum BLOB NOT NULL);
-CREATE TABLE commands (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, name TEXT NOT NULL, args TEXT NOT NULL,
-  who TEXT NOT NULL, status TEXT NOT NULL, answer TEXT NOT NULL);
-CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, topic TEXT NOT NULL, text TEXT NOT NULL);
-CREATE TABLE curve (time_ms INTEGER PRIMARY KEY, row BLOB NOT NULL);
-"""
 
 
 class SqliteStore:
@@ -70,7 +54,7 @@ class SqliteStore:
             db.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0 and not read_only:
             db.execute("BEGIN IMMEDIATE")
-            for statement in _TABLES.split(";"):
+            for statement in TABLES.split(";"):
                 if statement.strip():
                     db.execute(statement)
             self.put_meta("schema", SCHEMA_VERSION)

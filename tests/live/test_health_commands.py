@@ -6,7 +6,7 @@ import time
 from live.bootstrap import start_paper_replay
 from live.healing import health_command
 from live.health import HealthReport
-from live.runner import Machine
+from live.items import Machine
 from live.vitals import Relay
 from qt_core.codes import CRITICAL, DEGRADED, ESS_HEALTH, HEAL_RESTART
 from qt_core.config import load_config

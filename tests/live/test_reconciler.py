@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from live.items import Job
 from live.ports import Alert
-from live.runner import Job
 from live.startup import Reconciler
 from qt_core.io.simulate import simulate_market
 from tests.live.on_exchange import exchange_of, play, session_config, session_on

@@ -14,8 +14,9 @@ from live.bootstrap import JOURNAL, session_folder
 from live.chain import STALE_QUOTE_MS
 from live.demo import begin_anew
 from live.errors import LiveError
+from live.items import Person
 from live.ports import Alert, VenueEvent
-from live.runner import Person, Runner
+from live.runner import Runner
 from live.views import status
 from live.watch import LEAST_AGE_MS, FeedWatch
 from qt_core.codes import CMD_FEED, EV_FILL
