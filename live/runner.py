@@ -21,6 +21,7 @@ from live.news import News, foreign_text
 from live.ports import Alert, Alerts, Broker, Clock, ClosedBar, Feed, Intent, Quote, VenueEvent
 from live.session import Session
 from live.settings import LiveSettings
+from live.tasks import within
 from qt_core.market import utc_text
 
 log = logging.getLogger("qt.live")
@@ -259,14 +260,8 @@ class Runner:
 
     async def _send(self, intents: Sequence[Intent]) -> None:
         """Orders go out after they are on disk."""
-        try:
-            async with asyncio.timeout(self.settings.submit_timeout_s):
-                await self.broker.submit(intents)
-        except TimeoutError as error:
-            raise LiveError(
-                f"{self.broker.label}: {len(intents)} orders not taken within {self.settings.submit_timeout_s:g} s; "
-                "the next start asks what became of them"
-            ) from error
+        what = f"{self.broker.label}: {len(intents)} orders (the next start asks what became of them)"
+        await within(self.settings.submit_timeout_s, self.broker.submit(intents), what)
         self.journal.sent(intents)
         self.journal.commit()  # an open transaction would keep others from writing: commands, the health check
 
@@ -294,13 +289,10 @@ class Runner:
                     seen.add(number)
                     await self.tell(Person(number, name, args, who))
 
-    # --- snapshots -----------------------------------------------------------------------------------------------------
     def _snapshot_if_due(self, item: Item) -> None:
         if isinstance(item, ClosedBar) and self._since_snapshot >= self.settings.snapshot_bars:
             self.snapshot()
-            gone = self.journal.store.prune(self._now() - int(self.settings.keep_days * DAY_MS))
-            if gone:
-                log.info("journal: %d old entries forgotten", gone)
+            self.journal.store.prune(self._now() - int(self.settings.keep_days * DAY_MS))
 
     def snapshot(self) -> None:
         """Keep what is needed to go on from here."""
