@@ -14,7 +14,7 @@ import numpy as np
 from live.adapters.alerts import default_sinks, read_urls
 from live.alerts import AlertManager
 from live.bootstrap import Started
-from live.errors import LiveError
+from live.errors import LiveError, first_of
 from live.event_bus import EventBus
 from live.healing import DEFAULTS as HEALING
 from live.healing import HealingRecord, HealingSettings
@@ -39,6 +39,7 @@ from live.ports import Alert
 from live.progress import Progress
 from live.recoveries import clear_caches, close_positions, in_order, restart
 from live.runner import Runner
+from live.secrets import scrub
 from live.startup import Reconciler
 from live.tasks import in_thread, stop_signals
 from live.topics import SESSION_STARTED, SESSION_STOPPED, SessionStarted, SessionStopped
@@ -99,12 +100,17 @@ async def _alarmed(work: Awaitable[None], alerts: AlertManager) -> int:
         await work
         return EXIT_OK
     except LiveError as error:
-        alerts.send(Alert(2, "session", "Session ended by a fault", str(error)))
-        click.echo(f"error: {error}; the same command goes on with the session", err=True)
+        text = scrub(str(error))
+        alerts.send(Alert(2, "session", "Session ended by a fault", text))
+        click.echo(f"error: {text}; the same command goes on with the session", err=True)
         return EXIT_FAULT
     except Exception as error:
-        alerts.send(Alert(2, "session", "Session ended by an error", f"{type(error).__name__}: {error}"))
-        raise
+        first = first_of(error)
+        text = scrub(f"{type(first).__name__}: {first}")
+        log.critical("session ended by an error", exc_info=error)  # into the session's log, scrubbed
+        alerts.send(Alert(2, "session", "Session ended by an error", text))
+        # The interpreter would print it as it is, and what a library says may hold an address with a signature.
+        raise LiveError(f"the session ended by an error ({text}); its log has the traceback") from None
 
 
 def opening(started: Started) -> str:
@@ -141,7 +147,7 @@ async def _run(
             clean = True
         finally:
             bus.publish(SESSION_STOPPED, SessionStopped(runner.clock.now_ms(), run_id, runner.why or "error", clean))
-    click.echo(progress.closing(), err=True)
+    click.echo(scrub(progress.closing()), err=True)
 
 
 async def _stop_when(stop: asyncio.Event, runner: Runner) -> None:
