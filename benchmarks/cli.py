@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from benchmarks.table import Row
 
-GROUPS = ("engine", "chain", "sweep", "features", "inference", "start", "growth")
+GROUPS = ("engine", "chain", "sweep", "features", "inference", "live", "start", "growth")
 RUNS, QUICK_RUNS = 7, 3
 
 
@@ -45,6 +45,7 @@ def measure(
     from benchmarks.feature_rows import feature_rows
     from benchmarks.growth_rows import growth_rows
     from benchmarks.inference_rows import inference_rows
+    from benchmarks.live_rows import live_rows
     from benchmarks.start import start_rows
     from benchmarks.sweep_rows import sweep_rows
     from benchmarks.tape import head_facts, make_bench, make_sweep_bench
@@ -58,6 +59,7 @@ def measure(
         "sweep": lambda: sweep_rows(sweep_tape, runs, simulated, folder),
         "features": lambda: feature_rows(runs, bench_tape.market if simulated or folder else None),
         "inference": lambda: inference_rows(runs),
+        "live": lambda: live_rows(runs),
         "start": lambda: start_rows(runs),
         "growth": lambda: growth_rows(bench_tape, sweep_tape, runs),
     }

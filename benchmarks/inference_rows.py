@@ -69,7 +69,7 @@ def _thirds(n_bars: int) -> list[Any]:
 
 def time_bars(agents: tuple[Agent, ...], n_symbols: int, n_bars: int) -> tuple[Any, dict[str, float]]:
     """Milliseconds of each bar, and the medians of features alone and of each model alone."""
-    market = _wide(simulate_market(min(n_symbols, 40), WARM_BARS + n_bars, seed=2), n_symbols)
+    market = widened(simulate_market(min(n_symbols, 40), WARM_BARS + n_bars, seed=2), n_symbols)
     arms = {"all": agents, "features": ()} | {agent.NAME: (agent,) for agent in agents}
     times = {name: _run(slots, market, n_bars if name == "all" else n_bars // 3) for name, slots in arms.items()}
     features = float(np.median(times["features"]))
@@ -102,7 +102,7 @@ def _cut(bars: Bars, market: Market, a: int, b: int) -> Bars:
     return Bars(**columns)
 
 
-def _wide(market: Market, n_symbols: int) -> Market:
+def widened(market: Market, n_symbols: int) -> Market:
     """The market with its symbols repeated under other names, without funding: the exchange has more than can be made up."""
     from dataclasses import replace
 

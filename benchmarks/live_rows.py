@@ -18,7 +18,8 @@ from live.bootstrap import Started, start_paper_replay
 from live.event_bus import EventBus
 from live.inputs import AgentSpeaker, Inputs
 from live.news import News
-from live.testing.soak import TRADING, Plan, Soak
+from live.testing.soak import TRADING, Soak
+from live.testing.soak_report import Plan
 from live.testing.walk import Walk
 from qt_core.agents.base import Agent
 from qt_core.agents.inference import Inference
@@ -118,9 +119,9 @@ class Watched:
         """The last so many bars."""
         news = self.runner.news
         assert news is not None
-        columns = (np.array(list(values)[-bars:]) for values in (self.chain, news.decided_s, news.sent_s))
+        chain, decided, sent = (np.array(list(v)[-bars:]) for v in (self.chain, news.decided_s, news.sent_s))
         trades = int(self.runner.session.chain.fund["trade_seq"])
-        return Measured(*columns, float(np.mean(self.open[-bars:])), trades)
+        return Measured(chain, decided, sent, float(np.mean(self.open[-bars:])), trades)
 
 
 async def on_paper(market: Market, agents: tuple[Agent, ...]) -> Measured:

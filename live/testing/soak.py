@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ TRADING: dict[str, Any] = {
 }
 
 
-def soak_config(market: Market, plan: Plan) -> Config:
+def soak_config(market: Market, plan: Plan, more: "Mapping[str, Any] | None" = None) -> Config:
     """Waits short, so that a replay does not sleep for real minutes."""
     live = {
         "name": NAME, "guard_s": 1.0, "late_s": 0.06, "stale_s": 86_400.0, "warmup_bars": plan.warmup,
@@ -78,16 +78,17 @@ def soak_config(market: Market, plan: Plan) -> Config:
         "stop_timeout_s": 5.0, "reconcile_s": 1.0, "doubt_s": 0.1,
     }  # fmt: skip
     data = {"symbols": list(market.symbols), "timeframe": "1h"}
-    return load_config({**TRADING, "live": live, "data": data, "ess": {"close_on_latch": "on", "auto_reset_h": 0.0}})
+    ess = {"close_on_latch": "on", "auto_reset_h": 0.0}
+    return load_config({**TRADING, "live": live, "data": data, "ess": ess, **(more or {})})
 
 
 class Soak:
     """One run."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, more: "Mapping[str, Any] | None" = None) -> None:
         self.plan, self.folder = plan, folder
         self.market = simulate_market(plan.symbols, plan.warmup + 1 + plan.bars, seed=plan.seed)
-        self.config = soak_config(self.market, plan)
+        self.config = soak_config(self.market, plan, more)
         self.exchange = Exchange(self.market, self._settings())
         self.storm = Storm(self.exchange, plan.seed, plan.share)
         self.report = Report(plan)
@@ -113,7 +114,7 @@ class Soak:
         began = time.monotonic()
         await self.exchange.start()
         try:
-            async with self._session() as started:
+            async with self.session() as started:
                 await self._walk(started, stop, began)
         except Exception as error:
             logging.getLogger("qt.live").exception("the soak ended")
@@ -125,7 +126,8 @@ class Soak:
         return self.report
 
     @contextlib.asynccontextmanager
-    async def _session(self) -> AsyncIterator[Started]:
+    async def session(self) -> AsyncIterator[Started]:
+        """A session on the exchange, which must have started."""
         url = self.exchange.url
         where = Where(url, f"ws{url.removeprefix('http')}", CONNECTION, BROKER, FEED)
         keys = Keys(Secret(self.exchange.sim.settings.api_key), Secret(SECRET))
@@ -153,7 +155,7 @@ class Soak:
             await self.storm.before_bar()
             await walk.bar()
             self.report.bars += 1
-            self._keep_going(started)
+            self.keep_going(started)
             await self._compare(walk, fills, started)
             self._forget()
             if self.report.bars % SAMPLE_BARS == 0:
@@ -180,7 +182,7 @@ class Soak:
             self._lost, self._heard_at = lost, caught_up + 1
         return caught_up < self._heard_at
 
-    def _keep_going(self, started: Started) -> None:
+    def keep_going(self, started: Started) -> None:
         """What a person would do: reset the emergency stop."""
         if int(started.runner.session.chain.fund["ess_latched"]):
             self.report.latched += 1
