@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -24,12 +25,14 @@ from live.healing import HealingSettings
 from live.health import HealthSettings
 from live.host import Pace, host
 from live.secrets import Keys, Secret
+from qt_core._jit import CACHE_DIR
 from qt_core.codes import CMD_HEALTH
 from qt_core.config import Config, load_config
 from tests.live.on_exchange import QUICK
 from tests.parity.cases import FULL
 
 ROOT = Path(__file__).resolve().parents[2]
+COMPILED = os.environ | {"QT_CACHE_DIR": str(CACHE_DIR.parent)}  # another process takes our machine code
 SYMBOLS, WARMUP, BARS_PER_S = 3, 60, 4.0
 PATIENCE_S = 30.0  # how long something may take on a busy machine; nothing waits for it to pass
 CONNECTION = ConnectionSettings(
@@ -55,7 +58,7 @@ def exchange_process() -> Iterator["Outside"]:
     """The simulated exchange as another process; it walks by itself once a session is open."""
     command = [sys.executable, "-m", "live.testing", "--symbols-made", str(SYMBOLS), "--bars-made", "3000"]
     command += ["--first-bar", str(WARMUP + 1)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=COMPILED)
     assert process.stdout is not None
     outside = Outside(process, json.loads(process.stdout.readline()))
     try:
