@@ -169,6 +169,8 @@ class BinanceBroker:
             if self.desk.told == told:
                 break
         there = {o.client_id for o in view.orders}
+        orphans = {k.client_id for k in self.orders.open() if k.orphan}  # kept on purpose until the position is flat
+        view = view._replace(orders=tuple(o for o in view.orders if o.client_id not in orphans))
         sent = [k for k in self.orders.open() if not (k.placed or k.silent or k.client_id in there)]
         return view._replace(orders=view.orders + tuple(view_of_known(k) for k in sent))
 

@@ -93,7 +93,8 @@ def test_an_amend_behind_one_that_was_refused_leaves_nothing_when_the_position_i
             first = amended(stop(2, 96.0))
             s.exchange.plan("reject", 1, "POST", "algoOrder", code=-2010)
             await s.submit(first, first._replace(client_id=f"{first.client_id}.1", trigger=97.0))
-            assert s.resting() == [stop(2, 95.0).client_id]  # what protects goes on protecting
+            assert s.resting() == [stop(2, 95.0).client_id]  # what protects goes on protecting,
+            assert (await s.broker.account()).orders == ()  # and nobody who compares may take it for a stray
             await s.submit(intent(3, MARKET, -1, reduce_only=1, tag=TAG_EXIT))
             await s.advance(2)
             await s.until(lambda: s.resting() == [], "for the orphan's end")
