@@ -72,7 +72,7 @@ class UserStream:
         self._ours = ours
         self._orders: OrderedDict[tuple[str, str], _Order] = OrderedDict()
         self._limit = limit
-        self._client_of: dict[tuple[str, str], str] = {}  # order made by a conditional one -> our id
+        self._client_of: OrderedDict[tuple[str, str], str] = OrderedDict()  # order made by a conditional one -> our id
         self._strangers: dict[tuple[str, str], tuple[int, list[Fill | End]]] = {}
 
     def feed(self, message: Mapping[str, Any], now_ms: int) -> list[Fact]:
@@ -119,7 +119,7 @@ class UserStream:
         for place, (since_ms, facts) in list(self._strangers.items()):
             if now_ms - since_ms >= wait_ms:
                 del self._strangers[place]
-                self._client_of[place] = facts[0].client_id
+                self._claim(place, facts[0].client_id)
                 for fact in facts:
                     out += self._chain(fact, now_ms)
         return out
@@ -147,11 +147,16 @@ class UserStream:
         place = (said.symbol, said.order_id)
         if not said.order_id or place in self._client_of:
             return []
-        self._client_of[place] = said.client_id
+        self._claim(place, said.client_id)
         out: list[Fact] = []
         for fact in self._strangers.pop(place, (0, []))[1]:
             out += self._chain(fact._replace(client_id=said.client_id), now_ms)
         return out
+
+    def _claim(self, place: tuple[str, str], client_id: str) -> None:
+        self._client_of[place] = client_id
+        if len(self._client_of) > self._limit:
+            self._client_of.popitem(last=False)
 
     def _chain(self, fact: "Fill | End", now_ms: int) -> list[Fact]:
         """Put a fact into its order's chain and take out what may go."""

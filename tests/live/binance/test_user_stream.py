@@ -126,6 +126,17 @@ def test_an_order_under_a_strange_id_waits_for_its_conditional_order():
     assert [f.client_id for f in nobody.strangers(500, 500)] == ["electron"]  # type: ignore[union-attr]
 
 
+def test_what_conditional_orders_became_is_remembered_up_to_the_limit_the_oldest_forgotten_first():
+    stream = UserStream(ours, limit=2)
+    for i in (1, 2, 3):
+        stream.feed({"e": "ALGO_UPDATE", "E": 1, "T": 5, "o": {"caid": f"q{i}", "aid": i, "s": "BTCUSDT", "S": "BUY",
+                     "q": "1", "X": "TRIGGERED", "ai": str(50 + i)}}, 0)  # fmt: skip
+    fills = [order(50 + i, "FILLED", x="TRADE", c="electron", l="1", z="1", L="100", t=i) for i in (1, 2, 3)]
+    told = [[f.client_id for f in stream.feed(fill, 1)] for fill in fills]  # type: ignore[union-attr]
+    assert told == [[], ["q2"], ["q3"]]
+    assert stream.strangers_waiting == 1
+
+
 def test_what_cannot_be_filled_in_is_let_out_in_the_end():
     messages = life(1, [5, 5, 5], True)
     stream = UserStream(ours)
