@@ -160,6 +160,17 @@ def opened(session: Path, folder: "Path | None", read_only: bool = True) -> "Ite
         store.close()
 
 
+@live.command("list")
+@FOLDER
+def list_sessions(folder: "Path | None") -> None:
+    """Sessions kept in a folder: which run, and what each is at."""
+    from live.bootstrap import DEFAULT_ROOT
+    from live.sessions import print_sessions, sessions_in
+
+    root = Path(folder or DEFAULT_ROOT)
+    print_sessions(sessions_in(root), root)
+
+
 @live.command()
 @SESSION
 @FOLDER

@@ -15,9 +15,10 @@ ESS_NAMES = ("no", "drawdown", "health", "errors", "feed", "by hand")
 HEALTH_NAMES = ("healthy", "degraded", "critical")
 
 
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
+def console() -> Console:
+    """As wide as the terminal; a pipe gets a fixed width."""
+    out = Console()
+    return out if out.is_terminal else Console(width=WIDTH)
 
 
 def status_dict(s: Status) -> dict[str, Any]:
@@ -54,10 +55,10 @@ def print_status(s: Status) -> None:
     for key, value in status_dict(s).items():
         shown = f"{value:,.2f}" if key.endswith("_usd") else f"{value:.2%}" if "drawdown" in key else str(value)
         table.add_row(key.replace("_", " "), shown)
-    console = _console()
-    console.print(table)
+    out = console()
+    out.print(table)
     for at_ms, topic, text in s.notes[-NOTES_SHOWN:]:
-        console.print(f"{utc_text(at_ms)}  {topic}: {text}")
+        out.print(f"{utc_text(at_ms)}  {topic}: {text}")
 
 
 def print_positions(s: Status) -> None:
@@ -77,8 +78,8 @@ def print_positions(s: Status) -> None:
             f"{float(r['margin_usd']):,.2f}",
             f"{float(r['r_multiple']):+.2f}",
         )
-    console = _console()
-    console.print(table if s.held() else f"{s.name}: no open position at {utc_text(s.as_of_ms)}")
+    out = console()
+    out.print(table if s.held() else f"{s.name}: no open position at {utc_text(s.as_of_ms)}")
 
 
 def audit_dict(a: Audit) -> dict[str, Any]:
@@ -95,18 +96,16 @@ def audit_dict(a: Audit) -> dict[str, Any]:
 
 def print_audit(a: Audit, shown: int) -> None:
     """What was done again, and what differs."""
-    console = _console()
+    out = console()
     kinds = ", ".join(f"{n} {kind}" for kind, n in a.by_kind.items())
-    console.print(f"{a.entries} entries done again ({kinds}), {a.snapshots} snapshots compared")
+    out.print(f"{a.entries} entries done again ({kinds}), {a.snapshots} snapshots compared")
     for note in a.notes:
-        console.print(f"note: {note}")
+        out.print(f"note: {note}")
     if a.clean:
-        console.print(
-            "clean: inputs, features, model rows, decisions, orders and State are what they were, byte for byte"
-        )
+        out.print("clean: inputs, features, model rows, decisions, orders and State are what they were, byte for byte")
         return
-    console.print(f"[bold]{len(a.differences)} differences[/bold]")
+    out.print(f"[bold]{len(a.differences)} differences[/bold]")
     for d in a.differences[:shown]:
-        console.print(f"  {d.line()}", soft_wrap=True)
+        out.print(f"  {d.line()}", soft_wrap=True)
     if len(a.differences) > shown:
-        console.print(f"  and {len(a.differences) - shown} more; --json gives all")
+        out.print(f"  and {len(a.differences) - shown} more; --json gives all")

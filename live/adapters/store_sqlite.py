@@ -15,7 +15,7 @@ from live.adapters.tables_sqlite import TABLES
 from live.entries import Entry
 from live.errors import LiveError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # of the tables, and of what a snapshot's parts and an id look like
 StoreFailure = sqlite3.Error  # whatever a full or vanished disk, or a lock, raises
 BUSY_TIMEOUT_S = 5.0
 EFFECT_KINDS = ("requests", "decisions", "events", "trades")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,6 +52,19 @@ def test_a_session_can_be_looked_at(demo: Path) -> None:
     assert found["emergency_stop"] == "no"
     assert "equity" in said("status", str(demo))
     assert "live-demo" in said("positions", str(demo))
+
+
+def test_sessions_are_listed_and_a_broken_one_hides_no_other(demo: Path, tmp_path: Path) -> None:
+    assert f"no session in {tmp_path}" in " ".join(said("list", "--folder", str(tmp_path)).split())
+    shutil.copytree(demo, tmp_path / "kept")
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "journal.sqlite").write_bytes(b"no database")
+    lines = said("list", "--folder", str(tmp_path)).splitlines()
+    (kept,) = (line for line in lines if "kept" in line)
+    assert "no" in kept
+    assert "demo" in kept
+    assert "healthy" in kept or "degraded" in kept
+    assert any(line.startswith("torn:") for line in lines)
 
 
 def test_an_audit_says_clean_or_what_differs(demo: Path) -> None:
