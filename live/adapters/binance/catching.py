@@ -89,8 +89,9 @@ class Catcher:
                 desk.emit_all(desk.teller.adjust(wallet, now_ms))
                 self.level_ms, self._further_ms = now_ms, FURTHER_MS
                 return
-        # Later, with what the stream says; and further back, should the clock have been wrong when we were level.
-        desk.changed_ms = self.session.clock.now_ms()
+        # Again, and further back, should the clock have been wrong when we were level. The stream's own comparison does not
+        # end this: its last message names the symbols of one change only, and may agree where another one was missed.
+        self.behind = True
         self.level_ms -= self._further_ms
         self._further_ms = min(2 * self._further_ms, WEEK_MS)
 
@@ -202,5 +203,5 @@ class Catcher:
         # two account messages of one millisecond may come in either order: REST has the last word
         wrong |= abs(money.wallet - ledger.wallet_usd) > self.settings.tolerance_usd
         self.behind |= wrong
-        if not wrong:
+        if not self.behind:
             self.level_ms = max(self.level_ms, money.time_ms)

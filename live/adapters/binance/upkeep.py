@@ -35,7 +35,7 @@ class Upkeep:
         self._cancel, self._alarm = cancel, alarm
         self._clock_ms = 0
         self._asked_ms = 0
-        self._not_before_s = 0.0  # of the monotonic clock: after a question that failed
+        self._not_before_s = 0.0  # of the monotonic clock: after a question that failed or did not make us level
 
     def start(self, now_ms: int) -> None:
         """The clock has been measured and the account read at this time."""
@@ -76,6 +76,7 @@ class Upkeep:
                 await self._catcher.catch_up(self._catcher.level_ms - s.overlap_ms)
             except CallFailed as failed:
                 self._alarm(1, "catch_up", failed.outcome.text)
+            if self._catcher.behind:
                 self._not_before_s = time.monotonic() + s.retry_cap_ms / 1e3
 
     async def _measure_clock_if_due(self) -> None:
