@@ -198,7 +198,7 @@ class BinanceBroker:
 
     def suspect(self) -> None:
         """Somebody has found the exchange to hold something else: what may have been missed is asked for."""
-        self.catcher.behind = True
+        self.catcher.doubt()
 
     @property
     def level(self) -> bool:
@@ -264,7 +264,7 @@ class BinanceBroker:
 
     def _reconnected(self) -> None:
         if self.listener.connections > 1:
-            self.catcher.behind = True
+            self.catcher.doubt()
 
     def _cancel_soon(self, known: Known) -> None:
         async def job() -> None:

@@ -40,9 +40,14 @@ class Catcher:
             frozenset()
         )  # client ids that will be submitted again: their absence says nothing
         self.behind = False  # a catch-up is due: it failed, or the connection was lost
+        self._again = False  # a doubt raised while a catch-up was under way
         self._further_ms = FURTHER_MS
         self.level_ms = 0  # the exchange's time up to which books and account are known to agree
         self._asks: dict[Gap, int] = {}
+
+    def doubt(self) -> None:
+        """Something may have been missed: a catch-up is due, one that is under way does not count."""
+        self.behind = self._again = True
 
     async def catch_up(self, since_ms: int, open_seqs: Iterable[int] = ()) -> AccountView:
         """Trades, ends and funding since a time; then the wallet is compared.
@@ -53,7 +58,7 @@ class Catcher:
             Where a question is not answered; what was found before is told, and nothing is told twice next time.
         """
         desk = self.desk
-        self.behind = True
+        self.behind, self._again = True, False
         view = await self.asker.account(desk.teller.leverage)
         held = [i for i, p in desk.teller.ledger.positions.items() if p.qty != 0.0]
         symbols = self.asker.active_symbols(open_seqs, view, held)
@@ -61,7 +66,7 @@ class Catcher:
         self._tell(trades, await self.asker.funding_since(since_ms))
         desk.funding_unknown = False
         await self._ends(view, set(open_seqs))
-        self.behind = False
+        self.behind = self._again
         self.caught_up += 1
         await self._check_wallet()
         return view
@@ -191,7 +196,7 @@ class Catcher:
             return
         desk.changed_ms = 0
         if money is None or money.time_ms < desk.last_fill_ms:
-            self.behind = True  # the account message was lost
+            self.doubt()  # the account message was lost
             return
         ledger, wrong = desk.teller.ledger, False
         for held in money.positions:
@@ -202,6 +207,7 @@ class Catcher:
                 self.margin_drift_usd = max(self.margin_drift_usd, drift if held.qty else 0.0)
         # two account messages of one millisecond may come in either order: REST has the last word
         wrong |= abs(money.wallet - ledger.wallet_usd) > self.settings.tolerance_usd
-        self.behind |= wrong
+        if wrong:
+            self.doubt()
         if not self.behind:
             self.level_ms = max(self.level_ms, money.time_ms)

@@ -1,5 +1,7 @@
 """What a failure leaves behind is made good: a cancel that was refused, an account that nothing else tells of."""
 
+from typing import Any
+
 from live.ids import IdMaker
 from qt_core.codes import MARKET, OP_AMEND, TAG_EXIT, TAG_SL
 from tests.live.binance.world import NAME, QUICK, Scene, amended, cancelled, intent, play, stop, trading
@@ -39,7 +41,7 @@ def test_a_question_that_failed_is_not_asked_again_at_once():
     async def scene():
         async with trading(settings=QUICK._replace(retry_cap_ms=10_000)) as s:
             s.exchange.maintenance(True)
-            s.broker.catcher.behind = True
+            s.broker.catcher.doubt()
             await s.until(lambda: s.alerts, "for the alert")
             asked = len(s.exchange.server.requests)
             await pause(s)
@@ -99,5 +101,45 @@ def test_an_amend_behind_one_that_was_refused_leaves_nothing_when_the_position_i
             await s.advance(2)
             await s.until(lambda: s.resting() == [], "for the orphan's end")
             assert [t[:2] for t in s.told()] == [("fill", 1), ("reject", 2), ("fill", 3)]
+
+    play(scene)
+
+
+def test_a_doubt_raised_while_what_was_missed_is_asked_for_is_not_forgotten():
+    async def scene():
+        async with trading() as s:
+            catcher, ends = s.broker.catcher, s.broker.catcher._ends
+
+            async def lost_again(*args: Any) -> None:
+                catcher.doubt()
+                catcher._ends = ends  # type: ignore[method-assign]
+                await ends(*args)
+
+            catcher._ends = lost_again  # type: ignore[method-assign]
+            asked = catcher.caught_up
+            catcher.doubt()
+            await s.until(lambda: catcher.caught_up >= asked + 2, "for a second catch-up")
+            await s.until(lambda: not catcher.behind, "for its end")
+
+    play(scene)
+
+
+def test_books_that_differ_from_the_account_are_asked_about_until_they_do_not():
+    async def scene():
+        async with trading() as s:
+            catcher = s.broker.catcher
+            await s.submit(intent(1))
+            await s.exchange.advance(s.settle)
+            await s.wait(1)
+            await s.until(lambda: s.broker.level, "for books that the last account message confirms")
+            await s.submit(intent(2))
+            s.exchange.plan("drop_event", 9)
+            await s.exchange.advance(s.settle)
+            s.exchange.sim.faults.planned.clear()
+            catcher.level_ms = s.broker.session.clock.now_ms() + 100_000  # the trade is older than what is asked for
+            catcher.doubt()
+            await s.wait(2)
+            assert s.told() == [("fill", 1, 1.0), ("fill", 2, 1.0)]
+            await s.until(lambda: not catcher.behind, "for level books")
 
     play(scene)
