@@ -18,7 +18,8 @@ from live.bootstrap import Started, start_paper_replay
 from live.event_bus import EventBus
 from live.inputs import AgentSpeaker, Inputs
 from live.news import News
-from live.testing.soak import TRADING, Soak
+from live.testing.eager import EAGER
+from live.testing.soak import Soak
 from live.testing.soak_report import Plan
 from live.testing.walk import Walk
 from qt_core.agents.base import Agent
@@ -92,7 +93,7 @@ def rows_of(n: int, who: str, m: Measured, limits: "tuple[float, float] | None" 
 def bench_config(market: Market) -> Config:
     """Rules that trade often, under every module."""
     data = {"symbols": list(market.symbols), "timeframe": "1h"}
-    return load_config({**TRADING, **MANY, "live": {"name": "bench"}, "data": data})
+    return load_config({**EAGER, **MANY, "live": {"name": "bench"}, "data": data})
 
 
 class Watched:

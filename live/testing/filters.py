@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal, InvalidOperation
+from typing import TypeVar
 
 from live.testing import errors as e
 from live.testing.account import Account
@@ -11,18 +12,23 @@ from live.testing.text import flag
 
 CLIENT_ID = re.compile(r"^[\.A-Z\:/a-z0-9_-]{1,36}$")
 Params = dict[str, str]
+T = TypeVar("T")
 STEP_TOLERANCE = Decimal("1e-9")  # of a step: what the double of a step may be off its decimals
 NOT_SENT = -1
 SIDES = {"BUY": 1, "SELL": -1}
+
+
+def _absent(name: str, missing: "T | None") -> T:
+    if missing is None:
+        raise ApiError(e.MISSING, name)
+    return missing
 
 
 def number(params: Params, name: str, missing: "float | None" = None) -> float:
     """A decimal parameter; without ``missing`` it is mandatory."""
     text = params.get(name, "")
     if text == "":
-        if missing is None:
-            raise ApiError(e.MISSING, name)
-        return missing
+        return _absent(name, missing)
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -36,9 +42,7 @@ def whole(params: Params, name: str, missing: "int | None" = None) -> int:
     """An integer parameter; without ``missing`` it is mandatory."""
     text = params.get(name, "")
     if text == "":
-        if missing is None:
-            raise ApiError(e.MISSING, name)
-        return missing
+        return _absent(name, missing)
     if not text.lstrip("-").isdigit():
         raise ApiError(e.BAD_CHARACTERS, name)
     return int(text)

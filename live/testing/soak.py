@@ -30,6 +30,7 @@ from live.ports import Alert
 from live.secrets import Keys, Secret
 from live.startup import Reconciler
 from live.tasks import stop_signals
+from live.testing.eager import EAGER
 from live.testing.exchange import Exchange
 from live.testing.faults import DROP_EVENT
 from live.testing.level import Broken, Fills, broken
@@ -39,7 +40,6 @@ from live.testing.soak_report import Plan, Report
 from live.testing.storm import Storm
 from live.testing.walk import Walk
 from qt_core.config import Config, load_config
-from qt_core.context.orchestrator_policy import ROW_NAMES
 from qt_core.io.simulate import simulate_market
 from qt_core.market import Market
 
@@ -57,17 +57,6 @@ BROKER = BrokerSettings(
     keep_alive_ms=12 * HOUR_MS, remember=4_000,
 )  # fmt: skip
 FEED = FeedSettings(ask_ms=30, retry_ms=10, retry_cap_ms=50, resnapshot_ms=20, quote_stale_ms=400)
-# Thresholds so wide that rule signals trade often; learning and exploring as by default.
-TRADING: dict[str, Any] = {
-    "chain": {"initial_equity_usd": 50_000.0},
-    "ensemble": {"threshold": 0.36},
-    "hfos": {"min_confidence_cautious": 0.36, "min_confidence_defensive": 0.36},
-    "msc": {f"min_confidence_{mode}": 0.36 for mode in ("defensive", "normal", "aggressive")},
-    "orchestrator": {"table": {row: {"min_confidence": 0.2, "allow_trades": "yes"} for row in ROW_NAMES}},
-    "strategy": {"revert_band": 0.7, "revert_rsi": 65.0, "breakout_slack": 0.6, "range_edge": 0.7, "trend_gap": 0.0},
-    "supervisor": {"mode": "enforced"},
-    "mathematician": {"mode": "enforced"},
-}
 
 
 def soak_config(market: Market, plan: Plan, more: "Mapping[str, Any] | None" = None) -> Config:
@@ -79,7 +68,7 @@ def soak_config(market: Market, plan: Plan, more: "Mapping[str, Any] | None" = N
     }  # fmt: skip
     data = {"symbols": list(market.symbols), "timeframe": "1h"}
     ess = {"close_on_latch": "on", "auto_reset_h": 0.0}
-    return load_config({**TRADING, "live": live, "data": data, "ess": ess, **(more or {})})
+    return load_config({**EAGER, "live": live, "data": data, "ess": ess, **(more or {})})
 
 
 class Soak:

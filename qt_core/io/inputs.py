@@ -184,18 +184,23 @@ def _expand(text: str, key: str, where: str) -> str:
     return _VARIABLE.sub(fill, text)
 
 
+def given_keys(config: "Config", section: str, known: Sequence[str]) -> Mapping[str, Any]:
+    """Keys and values of ``signals.SECTION``; what is not a mapping, or has another key, is refused."""
+    where, given = config.source, config.signals.get(section) or {}
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: signals.{section}: {given!r}; expected keys and values")
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key 'signals.{section}.{key}'; expected one of {', '.join(known)}")
+    return given
+
+
 def rule_params(config: "Config") -> "RuleParams":
     """Thresholds of the four rules: the defaults with ``signals.rules`` put over them (see ``qt_core.io.signals``)."""
     from qt_core.signal.rules import Params
 
-    where, given = config.source, config.signals.get("rules") or {}
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"{where}: signals.rules: {given!r}; expected keys and values")
+    given = given_keys(config, "rules", Params._fields)
     for key, value in given.items():
-        if key not in Params._fields:
-            raise ConfigError(
-                f"{where}: unknown key 'signals.rules.{key}'; expected one of {', '.join(Params._fields)}"
-            )
         if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e6 or value != value:
-            raise ConfigError(f"{where}: signals.rules.{key}: {value!r}; expected a finite number")
+            raise ConfigError(f"{config.source}: signals.rules.{key}: {value!r}; expected a finite number")
     return Params(**{k: float(v) for k, v in given.items()})

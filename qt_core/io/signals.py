@@ -4,7 +4,7 @@
 chain's doing: costs, exits, sizes and limits, never the forecast.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from qt_core.config import Config
 from qt_core.errors import ConfigError
 from qt_core.features.context import ChainContext
-from qt_core.io.inputs import path_beside, rule_params
+from qt_core.io.inputs import given_keys, path_beside, rule_params
 from qt_core.io.tape_file import read_about, read_tape
 from qt_core.market import Market
 from qt_core.rng import name_hash
@@ -113,14 +113,8 @@ def random_params(config: Config) -> RandomParams:
     ConfigError
         Naming the key and what was expected.
     """
-    where, given = config.source, config.signals.get("random") or {}
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"{where}: signals.random: {given!r}; expected keys and values")
+    where, given = config.source, given_keys(config, "random", RandomParams._fields)
     for key, value in given.items():
-        if key not in RandomParams._fields:
-            raise ConfigError(
-                f"{where}: unknown key 'signals.random.{key}'; expected one of {', '.join(RandomParams._fields)}"
-            )
         least, most = BOUNDS[key]
         kind = int if key == "seed" else int | float
         if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:

@@ -28,7 +28,7 @@ from live.secrets import Keys, Secret
 from qt_core._jit import CACHE_DIR
 from qt_core.codes import CMD_HEALTH
 from qt_core.config import Config, load_config
-from tests.live.on_exchange import QUICK
+from tests.live.quick import QUICK
 from tests.parity.cases import FULL
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,8 @@ from qt_core.codes import MARKET, STOP, TRAILING
 from qt_core.config import Config
 from tests.live.far_exchange import Far, Remote
 from tests.live.killing import in_child
-from tests.live.on_exchange import KEYS, NO_LIMIT, PATIENCE_S, QUICK
+from tests.live.on_exchange import KEYS, NO_LIMIT, PATIENCE_S
+from tests.live.quick import QUICK
 
 WALLET_USD = 1e-6
 QUICK_CONNECTION = ConnectionSettings(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from live.adapters.binance.settings import BrokerSettings, ConnectionSettings
+from live.adapters.binance.settings import ConnectionSettings
 from live.bootstrap import JOURNAL, Started
 from live.exchange import TESTNET, Where, open_exchange
 from live.secrets import Keys, Secret
@@ -22,20 +22,10 @@ from qt_core.engine.session import backtest
 from qt_core.features.context import ChainContext
 from qt_core.market import Market
 from qt_core.signal.tape import SignalTape
+from tests.live.quick import QUICK
 from tests.parity.cases import FULL, case_of
 
 NO_LIMIT = 10**9
-QUICK = BrokerSettings(
-    retry_ms=5,
-    unknown_ms=20,
-    gap_ms=50,
-    tick_ms=5,
-    settle_ms=60,
-    stuck_ms=50,
-    close_ms=500,
-    stream_silence_ms=NO_LIMIT,
-    reconcile_ms=NO_LIMIT,
-)
 PATIENCE_S = 120.0
 
 

@@ -21,7 +21,8 @@ from qt_core.config import Config
 from qt_core.io.simulate import simulate_market
 from tests.live.far_exchange import Far, Remote, far
 from tests.live.mortal import NO_BUDGET, QUICK_CONNECTION, Watched, lives
-from tests.live.on_exchange import KEYS, QUICK, exchange_of, session_config
+from tests.live.on_exchange import KEYS, exchange_of, session_config
+from tests.live.quick import QUICK
 
 WARMUP, BARS, SEED = 100, 30, 3
 PATIENCE_S = 60.0

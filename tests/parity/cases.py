@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from live.testing.eager import EAGER
 from qt_core.config import Config, load_config
-from qt_core.context.orchestrator_policy import ROW_NAMES
 from qt_core.engine.session import Session, open_session
 from qt_core.features.context import ChainContext, chain_context
 from qt_core.market import Market
@@ -23,18 +23,8 @@ QUARTER_MS = 900_000
 REAL_SYMBOLS = ("ADAUSDT", "BTCUSDT", "DOGEUSDT", "ETHUSDT", "LINKUSDT", "LTCUSDT", "SOLUSDT", "XRPUSDT")
 
 # `stress` has partial fills over bars, refusals, liquidations and both exits in one bar; `cross` the cross-margin account.
-# `full` has every module on, exploring and learning, with thresholds so wide that rule signals trade on short markets.
-FULL: Mapping[str, Any] = {
-    "chain": {"initial_equity_usd": 50_000.0},
-    "ensemble": {"threshold": 0.36},
-    "hfos": {"min_confidence_cautious": 0.36, "min_confidence_defensive": 0.36},
-    "msc": {f"min_confidence_{mode}": 0.36 for mode in ("defensive", "normal", "aggressive")},
-    "orchestrator": {"table": {row: {"min_confidence": 0.2, "allow_trades": "yes"} for row in ROW_NAMES}},
-    "strategy": {"revert_band": 0.7, "revert_rsi": 65.0, "breakout_slack": 0.6, "range_edge": 0.7, "trend_gap": 0.0},
-    "supervisor": {"mode": "enforced"},
-    "mathematician": {"mode": "enforced"},
-    "ess": {"close_on_latch": "on"},
-}
+# `full` has every module on, exploring and learning, with thresholds that trade on short markets.
+FULL: Mapping[str, Any] = {**EAGER, "ess": {"close_on_latch": "on"}}
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "full": FULL,
     "foundation": foundation(),

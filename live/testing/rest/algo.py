@@ -1,14 +1,15 @@
 """Conditional orders: place, cancel, look up, list."""
 
+from functools import partial
 from typing import Any
 
 from live.testing import errors as e
 from live.testing.conditional import found_algo, place_algo
 from live.testing.contracts import Contract
-from live.testing.filters import Params, whole, window
+from live.testing.filters import Params
 from live.testing.order_rows import algo_row
-from live.testing.orders import CANCELED, Algo, forgotten
-from live.testing.rest.orders import ALL_LIMIT, ALL_MAX, CANCELLED_ALL, FAR_MS, WEEK_MS
+from live.testing.orders import CANCELED, Algo
+from live.testing.rest.orders import CANCELLED_ALL, listed
 from live.testing.simulation import Simulation
 from live.testing.trading import cancel_algo
 
@@ -40,16 +41,7 @@ def open_algos(x: Simulation, params: Params) -> list[dict[str, Any]]:
 
 
 def all_algos(x: Simulation, params: Params) -> list[dict[str, Any]]:
-    c = x.contract(params)
-    first, limit = whole(params, "algoId", 0), min(whole(params, "limit", ALL_LIMIT), ALL_MAX)
-    start, end = (0, FAR_MS) if first else window(params, x.now_ms(), WEEK_MS)
-    now = x.now_ms()
-    rows = [
-        algo_row(a, c, asked=True)
-        for a in x.orders.algos.values()
-        if a.symbol == c.name and a.id >= first and start <= a.created_ms <= end and not forgotten(a, now)
-    ]
-    return rows[:limit] if first or "startTime" in params else rows[-limit:]
+    return listed(x, params, "algoId", x.orders.algos.values(), partial(algo_row, asked=True))
 
 
 def delete_all(x: Simulation, params: Params) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Plain orders: place, amend, cancel, look up, list."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from live.testing import errors as e
@@ -54,19 +56,23 @@ def open_orders(x: Simulation, params: Params) -> list[dict[str, Any]]:
     return [order_row(o, contract_of(x, o), asked=True) for o in x.orders.open_orders(symbol)]
 
 
-def all_orders(x: Simulation, params: Params) -> list[dict[str, Any]]:
-    """Every order of a symbol by time, at most a week, or (``orderId``) from that number on."""
-    c = x.contract(params)
-    limit = min(whole(params, "limit", ALL_LIMIT), ALL_MAX)
-    first = whole(params, "orderId", 0)
-    start, end = (0, FAR_MS) if first else window(params, x.now_ms(), WEEK_MS)
-    now = x.now_ms()
+def listed(
+    x: Simulation, params: Params, key: str, kept: Iterable[Any], row: Callable[[Any, Contract], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows of a symbol's orders by time, at most a week, or (parameter ``key``) from that number on."""
+    c, now = x.contract(params), x.now_ms()
+    limit, first = min(whole(params, "limit", ALL_LIMIT), ALL_MAX), whole(params, key, 0)
+    start, end = (0, FAR_MS) if first else window(params, now, WEEK_MS)
     rows = [
-        order_row(o, c, asked=True)
-        for o in x.orders.orders.values()
+        row(o, c)
+        for o in kept
         if o.symbol == c.name and o.id >= first and start <= o.created_ms <= end and not forgotten(o, now)
     ]
     return rows[:limit] if first or "startTime" in params else rows[-limit:]
+
+
+def all_orders(x: Simulation, params: Params) -> list[dict[str, Any]]:
+    return listed(x, params, "orderId", x.orders.orders.values(), partial(order_row, asked=True))
 
 
 def delete_all(x: Simulation, params: Params) -> dict[str, Any]:

@@ -12,8 +12,7 @@ SOON = QUICK._replace(again_ms=20, patience_ms=50, max_retries=1)
 def test_a_cancel_that_was_refused_is_tried_again_until_the_order_is_gone():
     async def scene():
         async with trading(settings=SOON) as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             await s.submit(stop(2, 95.0))
             s.exchange.futures_permission(False)
             await s.submit(cancelled(stop(2, 95.0)))
@@ -89,8 +88,7 @@ def test_what_was_missed_is_found_though_the_clock_was_wrong_when_books_and_acco
 def test_an_amend_behind_one_that_was_refused_leaves_nothing_when_the_position_is_gone():
     async def scene():
         async with trading() as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             await s.submit(stop(2, 95.0))
             first = amended(stop(2, 96.0))
             s.exchange.plan("reject", 1, "POST", "algoOrder", code=-2010)

@@ -76,8 +76,7 @@ def test_an_entry_its_protection_and_a_stop_that_closes_it():
 def test_a_stop_is_amended_without_a_naked_moment():
     async def scene():
         async with trading() as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             first = stop(2, 95.0)
             await s.submit(first)
             await s.submit(amended(first, trigger=97.0))
@@ -101,8 +100,7 @@ def test_a_stop_is_amended_without_a_naked_moment():
 def test_a_stop_that_its_price_has_passed_becomes_a_market_order():
     async def scene():
         async with trading() as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             first = stop(2, 95.0)
             await s.submit(first)
             await s.submit(amended(first, trigger=101.0))
@@ -190,8 +188,7 @@ def test_a_market_entry_beyond_the_cap_becomes_ioc_at_the_cap():
 def test_a_trailing_stop_is_sent_with_a_distance_the_exchange_takes():
     async def scene():
         async with trading() as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             await s.submit(intent(2, TRAILING, -1, 1.0, reduce_only=1, callback=0.0123, activation=102.0))
             (asked,) = s.asked("algoOrder", "POST")
             assert (asked["type"], asked["callbackRate"], asked["activatePrice"]) == (

@@ -109,8 +109,7 @@ def test_after_429_and_418_nobody_asks_before_the_pause_is_over():
     async def scene():
         async with trading() as s:
             budget = s.broker.session.budget
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             s.exchange.plan("rate_limit", 1, "POST", "algoOrder")
             await s.submit(stop(2, 95.0))
             assert len(s.resting()) == 1
@@ -166,8 +165,7 @@ def test_an_entry_whose_only_message_was_lost_is_found_by_the_account_message():
 def test_a_ban_is_waited_out_by_what_protects():
     async def scene():
         async with trading() as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             s.exchange.plan("ban", 1, "POST", "algoOrder")
             await s.submit(stop(2, 95.0))
             assert s.resting() == [stop(2, 95.0).client_id]
@@ -192,8 +190,7 @@ def test_what_happens_while_the_stream_is_cut_is_told_after_it():
     async def scene():
         rows = [QUIET, QUIET, QUIET, (100.0, 100.5, 94.0, 95.0), *[QUIET] * 4]
         async with trading(rows) as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             await s.submit(stop(2, 95.5))
             assert await s.exchange.disconnect("private") == 1
             s.exchange.plan("drop_event", 9)  # nothing of this bar is heard, even if the stream is back early
@@ -216,8 +213,7 @@ def test_an_expired_listen_key_is_renewed():
         async with trading() as s:
             await s.exchange.expire_listen_key()
             await s.until(lambda: s.broker.health().connections == 2 and s.broker.health().connected, "for a new key")
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             await s.wait(1)
             assert s.told() == [("fill", 1, 1.0)]
 
@@ -236,8 +232,7 @@ def test_the_listen_key_is_kept_alive_by_our_own_timer():
 def test_maintenance_is_waited_out():
     async def scene():
         async with trading() as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             s.exchange.maintenance(True)
             await s.broker.submit([stop(2, 95.0)])
             for _ in range(3):
@@ -345,8 +340,7 @@ def test_a_session_goes_on_after_a_kill_without_doubling_anything():
 def test_an_amend_that_was_cut_off_goes_on_where_it_stood():
     async def scene():
         async with trading(settings=QUICK._replace(patience_ms=0)) as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             first = stop(2, 95.0)
             await s.submit(first)
             s.exchange.plan("busy", 9, "DELETE", "algoOrder")
@@ -433,8 +427,7 @@ def test_a_conditional_order_that_triggered_and_made_no_order_is_told_as_gone():
 
     async def scene():
         async with trading() as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             protection = stop(2, 95.0)
             await s.submit(protection)
             x = s.exchange.sim
@@ -473,8 +466,7 @@ def test_an_order_whose_fate_is_still_asked_for_counts_as_resting():
 
     async def scene():
         async with trading(connection={"timeout_ms": 1_000}, settings=QUICK._replace(submit_wait_ms=50)) as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             s.exchange.plan("hang", 1, "POST", "algoOrder")
             await s.broker.submit([stop(2, 95.0)])  # comes back before the answer does
             assert s.broker.lanes.waiting == 1

@@ -32,8 +32,7 @@ def test_an_amend_found_again_leaves_what_has_followed_it():
 
     async def scene():
         async with trading() as s:
-            await s.submit(intent(1))
-            await s.advance()
+            await s.enter()
             first = stop(2, 95.0)
             second, third = amended(first, trigger=96.0), amended(first, NEWER_MS + 1, trigger=97.0)
             for one in (first, second, third):

@@ -18,22 +18,10 @@ from live.testing.settings import API_KEY, SECRET, Settings
 from qt_core.codes import EVENT_NAMES, MARKET, OP_AMEND, OP_CANCEL, OP_NEW, STOP, TAG_ENTRY, TAG_SL
 from qt_core.market import Market
 from tests.engine.tables import QUIET, market_of
+from tests.live.quick import QUICK as REPLAYED
 
 NAME, RUN = "AAAUSDT", "run001"
-QUICK = BrokerSettings(
-    retry_ms=5,
-    retry_cap_ms=50,
-    patience_ms=3_000,
-    unknown_ms=20,
-    gap_ms=50,
-    tick_ms=5,
-    settle_ms=60,
-    stuck_ms=50,
-    close_ms=500,
-    submit_wait_ms=300,
-    stream_silence_ms=10**9,
-    reconcile_ms=10**12,
-)
+QUICK = REPLAYED._replace(retry_cap_ms=50, patience_ms=3_000, submit_wait_ms=300)
 PATIENCE, TURN_S = 1_000, 0.003
 NEVER = 2**63 - 1
 
@@ -106,6 +94,11 @@ class Scene:
         for _ in range(bars):
             await self.exchange.advance(self.settle)
             await self.broker.session.set_clock()
+
+    async def enter(self) -> None:
+        """Order 1 buys one at the market and fills in the next bar."""
+        await self.submit(intent(1))
+        await self.advance()
 
     async def settle(self) -> None:
         """Give the sockets a few turns, and the lanes the time they need."""

@@ -102,3 +102,10 @@ class UserStream:
         """The first events of a kind, once there are ``n``."""
         await until(lambda: len(self.of(kind)) >= n, f"for {n} {kind}, got {[e['e'] for e in self.events]}")
         return self.of(kind)
+
+
+@asynccontextmanager
+async def streaming(market: Market, **more: Any) -> Any:
+    """Yield (exchange, client, stream): ``running`` with the user stream open."""
+    async with running(market, **more) as (exchange, client), UserStream(exchange, client) as stream:
+        yield exchange, client, stream

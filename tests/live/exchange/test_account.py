@@ -9,7 +9,7 @@ import pytest
 from qt_core.io.simulate import simulate_market
 from qt_core.io.timeframes import DAY_MS, HOUR_MS
 from tests.engine.tables import GONE, QUIET
-from tests.live.exchange.support import PAIR, SYMBOL, UserStream, play, quiet_market, running
+from tests.live.exchange.support import PAIR, SYMBOL, play, quiet_market, running, streaming
 
 OTHER = "BBB/USDT:USDT"
 
@@ -20,10 +20,7 @@ def test_a_cross_account() -> None:
     async def scene() -> None:
         venue = {"slippage": 0.0, "participation": 0.0, "margin_mode": "cross"}
         market = quiet_market(extra={SYMBOL: rows, "BBBUSDT": [QUIET] * 4})
-        async with (
-            running(market, isolated=False, venue=venue) as (exchange, client),
-            UserStream(exchange, client) as stream,
-        ):
+        async with streaming(market, isolated=False, venue=venue) as (exchange, client, stream):
             await client.create_order(PAIR, "market", "buy", 10.0)
             await exchange.advance()
             await exchange.advance()
@@ -112,10 +109,7 @@ def test_histories_are_windows_and_end() -> None:
 
 def test_leverage_and_margin_type_with_a_position() -> None:
     async def scene() -> None:
-        async with (
-            running(quiet_market(), isolated=False) as (exchange, client),
-            UserStream(exchange, client) as stream,
-        ):
+        async with streaming(quiet_market(), isolated=False) as (exchange, client, stream):
             await client.set_margin_mode("isolated", PAIR)
             change = (await stream.wait("ACCOUNT_UPDATE"))[0]["a"]
             assert (change["m"], change["P"][0]["mt"]) == ("MARGIN_TYPE_CHANGE", "isolated")
@@ -151,10 +145,7 @@ def test_a_cancel_inside_a_bar() -> None:
     rows = [QUIET, QUIET, QUIET, QUIET]
 
     async def scene() -> None:
-        async with (
-            running(quiet_market(extra={SYMBOL: rows})) as (exchange, client),
-            UserStream(exchange, client) as stream,
-        ):
+        async with streaming(quiet_market(extra={SYMBOL: rows})) as (exchange, client, stream):
             await client.create_order(PAIR, "market", "buy", 1.0)
             entry = await client.create_order(PAIR, "limit", "buy", 1.0, 90.0)
             await exchange.advance()
@@ -196,7 +187,7 @@ def test_the_same_session_twice_says_the_same() -> None:
     said: list[str] = []
 
     async def scene() -> None:
-        async with running(market, first_bar=10) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(market, first_bar=10) as (exchange, client, stream):
             pairs = list(client.markets)
             while exchange.has_next:
                 k = exchange.sim.matching.f % 4

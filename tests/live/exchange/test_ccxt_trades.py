@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tests.engine.tables import GONE, QUIET
-from tests.live.exchange.support import PAIR, SYMBOL, UserStream, play, quiet_market, running
+from tests.live.exchange.support import PAIR, SYMBOL, play, quiet_market, running, streaming
 
 
 def test_a_position_is_opened_seen_and_closed() -> None:
     async def scene() -> None:
-        async with running(quiet_market()) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(quiet_market()) as (exchange, client, stream):
             order = await client.create_order(PAIR, "market", "buy", 2.0, None, {"clientOrderId": "one"})
             assert (order["status"], order["clientOrderId"], order["amount"]) == ("open", "one", 2.0)
             assert [o["id"] for o in await client.fetch_open_orders(PAIR)] == [order["id"]]
@@ -41,10 +41,7 @@ def test_a_stop_triggers_into_a_market_order() -> None:
     rows = [QUIET, QUIET, (100.0, 100.5, 97.0, 98.0), QUIET]
 
     async def scene() -> None:
-        async with (
-            running(quiet_market(extra={SYMBOL: rows})) as (exchange, client),
-            UserStream(exchange, client) as stream,
-        ):
+        async with streaming(quiet_market(extra={SYMBOL: rows})) as (exchange, client, stream):
             await client.create_order(PAIR, "market", "buy", 1.0)
             await exchange.advance()
             asked = {"stopLossPrice": 98.5, "reduceOnly": True, "clientOrderId": "stop"}
@@ -114,7 +111,7 @@ def test_a_limit_order_is_amended_and_fills_as_maker() -> None:
 
 def test_a_cancel_between_bars_acts_at_the_next_one() -> None:
     async def scene() -> None:
-        async with running(quiet_market()) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(quiet_market()) as (exchange, client, stream):
             order = await client.create_order(PAIR, "limit", "buy", 1.0, 90.0)
             await exchange.advance()
             answer = await client.cancel_order(order["id"], PAIR)
@@ -150,10 +147,7 @@ def test_participation_fills_in_parts() -> None:
 
     async def scene() -> None:
         venue = {"slippage": 0.0, "participation": 0.1}
-        async with (
-            running(quiet_market(extra={SYMBOL: rows}), venue=venue) as (exchange, client),
-            UserStream(exchange, client) as stream,
-        ):
+        async with streaming(quiet_market(extra={SYMBOL: rows}), venue=venue) as (exchange, client, stream):
             order = await client.create_order(PAIR, "market", "buy", 2.0)
             await exchange.advance()
             part = await client.fetch_order(order["id"], PAIR)
@@ -170,7 +164,7 @@ def test_funding_and_liquidation() -> None:
 
     async def scene() -> None:
         market = quiet_market(extra={SYMBOL: rows}, funding=[(2.0, SYMBOL, 0.01)])
-        async with running(market) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(market) as (exchange, client, stream):
             await client.create_order(PAIR, "market", "buy", 1.0)
             for _ in range(3):
                 await exchange.advance()
@@ -189,10 +183,7 @@ def test_without_margin_at_the_fill_the_order_expires() -> None:
     rows = [QUIET, (200.0, 201.0, 199.0, 200.0), QUIET]
 
     async def scene() -> None:
-        async with (
-            running(quiet_market(extra={SYMBOL: rows}), initial_usd=150.0) as (exchange, client),
-            UserStream(exchange, client) as stream,
-        ):
+        async with streaming(quiet_market(extra={SYMBOL: rows}), initial_usd=150.0) as (exchange, client, stream):
             order = await client.create_order(PAIR, "market", "buy", 10.0)  # 100 USD of margin at 100, 200 at 200
             await exchange.advance()
             assert (await client.fetch_order(order["id"], PAIR))["info"]["status"] == "EXPIRED"

@@ -16,7 +16,7 @@ from qt_core.engine.run import step_bar, step_event
 from qt_core.engine.session import Session, advance
 from qt_core.state import N_REQUESTS
 from tests.foundation import foundation
-from tests.live.exchange.support import UserStream, play, running
+from tests.live.exchange.support import play, streaming
 from tests.parity.cases import assert_same, outcome, simulated_case
 from tests.parity.stepping import note_curve, with_room
 
@@ -96,7 +96,7 @@ def test_the_chain_over_rest_is_the_backtest() -> None:
 
     async def scene() -> None:
         more: dict[str, Any] = {"config": CONFIG, "venue": {}, "first_bar": 0, "initial_usd": None, **LIMITS}
-        async with running(case.market, **more) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(case.market, **more) as (exchange, client, stream):
             wire = Wire(s, exchange, client)
             for f in range(s.n_bars):
                 await exchange.open_bar()

@@ -23,7 +23,7 @@ from qt_core.codes import (
 from qt_core.io.simulate import simulate_market
 from qt_core.numerics import floor_step
 from qt_core.state import raw_bytes
-from tests.live.exchange.support import UserStream, play, running
+from tests.live.exchange.support import play, running, streaming
 
 N_SYMBOLS, N_BARS, FIRST = 3, 60, 20
 KINDS = (MARKET, LIMIT, IOC, POST_ONLY, STOP, TAKE_PROFIT, TRAILING)
@@ -159,7 +159,7 @@ def test_the_wire_carries_what_the_engine_said() -> None:
     market = simulate_market(N_SYMBOLS, 80, seed=11)
 
     async def scene() -> None:
-        async with running(market, **SETTINGS) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(market, **SETTINGS) as (exchange, client, stream):
             draws = Draws(11)
             while exchange.has_next:
                 row = draws.ask(exchange.sim.matching)

@@ -9,7 +9,7 @@ import pytest
 from live.testing import faults as f
 from live.testing.exchange import Exchange
 from tests.engine.tables import QUIET
-from tests.live.exchange.support import PAIR, SYMBOL, UserStream, play, quiet_market, running, until
+from tests.live.exchange.support import PAIR, SYMBOL, UserStream, play, quiet_market, running, streaming, until
 
 SHORT_MS = 200  # of patience of a client whose answer never comes
 
@@ -87,7 +87,7 @@ def test_a_truncated_answer_hides_an_accepted_order() -> None:
 
 def test_user_events_are_dropped_duplicated_and_reordered() -> None:
     async def scene() -> None:
-        async with running(quiet_market()) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(quiet_market()) as (exchange, client, stream):
             exchange.plan(f.DROP_EVENT, path="ORDER_TRADE_UPDATE")  # NEW
             await buy(client)
             exchange.plan(f.REORDER_EVENT, path="ORDER_TRADE_UPDATE")  # the fill comes after the account's update
@@ -122,7 +122,7 @@ def test_sockets_are_cut_and_keys_expire() -> None:
 
 def test_a_silent_stream_and_a_slow_answer() -> None:
     async def scene() -> None:
-        async with running(quiet_market()) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(quiet_market()) as (exchange, client, stream):
             exchange.mute("private")
             exchange.plan(f.SLOW, path="order", seconds=0.01)
             await buy(client)

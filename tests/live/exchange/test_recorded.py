@@ -12,7 +12,7 @@ import pytest
 
 from tests.engine.tables import QUIET
 from tests.live.exchange import recorded
-from tests.live.exchange.support import PAIR, SYMBOL, UserStream, play, quiet_market, running
+from tests.live.exchange.support import PAIR, SYMBOL, play, quiet_market, running, streaming
 from tests.live.exchange.test_refusals import LIMIT, STOP, ask
 
 TRAILING_ONLY = "the recorded order is a trailing stop, which this endpoint no longer takes"
@@ -177,7 +177,7 @@ def _same(ours: Any, theirs: Any, allowed: Iterable[str] = ()) -> None:
 
 def test_user_events_have_the_recorded_shape(shared_data: Path) -> None:
     async def scene() -> None:
-        async with running(quiet_market()) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(quiet_market()) as (exchange, client, stream):
             await traded(exchange, client)
             await client.set_leverage(11, PAIR)
             order = (await stream.wait("ORDER_TRADE_UPDATE", 2))[1]
@@ -193,10 +193,7 @@ def test_a_trailing_stop_carries_activation_and_callback(shared_data: Path) -> N
     rows = [QUIET, QUIET, (100.0, 104.0, 100.0, 103.5), (103.5, 103.6, 100.0, 100.5), QUIET]
 
     async def scene() -> None:
-        async with (
-            running(quiet_market(extra={SYMBOL: rows})) as (exchange, client),
-            UserStream(exchange, client) as stream,
-        ):
+        async with streaming(quiet_market(extra={SYMBOL: rows})) as (exchange, client, stream):
             await client.create_order(PAIR, "market", "buy", 1.0)
             await exchange.advance()
             asked = {"trailingPercent": 2.0, "reduceOnly": True}
@@ -213,10 +210,7 @@ def test_a_margin_call_has_the_recorded_shape(shared_data: Path) -> None:
     rows = [QUIET, QUIET, (100.0, 100.5, 91.0, 91.1), QUIET]
 
     async def scene() -> None:
-        async with (
-            running(quiet_market(extra={SYMBOL: rows})) as (exchange, client),
-            UserStream(exchange, client) as stream,
-        ):
+        async with streaming(quiet_market(extra={SYMBOL: rows})) as (exchange, client, stream):
             await client.create_order(PAIR, "market", "buy", 1.0)
             await exchange.advance()
             await exchange.advance()

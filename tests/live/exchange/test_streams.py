@@ -5,7 +5,7 @@ from typing import Any
 
 from qt_core.io.simulate import simulate_market
 from tests.engine.tables import QUIET
-from tests.live.exchange.support import PAIR, SYMBOL, UserStream, play, quiet_market, running, until
+from tests.live.exchange.support import PAIR, SYMBOL, play, quiet_market, running, streaming, until
 
 HOUR_MS = 3_600_000
 
@@ -125,7 +125,7 @@ def test_ccxt_watches_its_orders_and_positions() -> None:
 
 def test_what_is_pushed_has_been_read_when_heard_returns() -> None:
     async def scene() -> None:
-        async with running(quiet_market(n_bars=40)) as (exchange, client), UserStream(exchange, client) as stream:
+        async with streaming(quiet_market(n_bars=40)) as (exchange, client, stream):
             seen: list[int] = []
 
             async def settle() -> None:

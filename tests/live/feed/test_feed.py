@@ -73,6 +73,12 @@ class Watch:
         """Until the exchange has both subscriptions."""
         await self.until(lambda: {c.category for c in self.exchange.sockets.open if c.streams} >= set(categories))
 
+    async def follow(self, after_ms: int, n: int = 1) -> None:
+        """Start, take ``n`` bars of history and wait for the streams."""
+        self.start(after_ms)
+        await self.wait(n)
+        await self.subscribed()
+
     async def end(self) -> None:
         await self.feed.close()
         if self._task is not None:
@@ -114,9 +120,7 @@ def test_history_first_then_the_stream_without_a_hole():
     async def scene():
         m = market()
         async with watching(m) as w:
-            w.start(int(m.time[0]))
-            await w.wait(3)
-            await w.subscribed()
+            await w.follow(int(m.time[0]), 3)
             for _ in range(4):
                 await w.exchange.advance()
                 await asyncio.sleep(0.01)
@@ -132,9 +136,7 @@ def test_a_candle_that_is_not_pushed_is_asked_for():
     async def scene():
         m = market()
         async with watching(m) as w:
-            w.start(int(m.time[3]) - 1)
-            await w.wait(1)
-            await w.subscribed()
+            await w.follow(int(m.time[3]) - 1)
             w.exchange.miss_candles("BBBUSDT")
             await w.exchange.advance()
             check((await w.wait(2))[1], m, 4)
@@ -147,9 +149,7 @@ def test_at_the_deadline_a_bar_goes_without_those_who_are_late():
     async def scene():
         m = market()
         async with watching(m) as w:
-            w.start(int(m.time[3]) - 1)
-            await w.wait(1)
-            await w.subscribed()
+            await w.follow(int(m.time[3]) - 1)
             w.exchange.hold_candles("BBBUSDT")
             await w.exchange.advance()
             bar = (await w.wait(2))[1]
@@ -170,9 +170,7 @@ def test_bars_closed_while_the_connection_was_down_are_filled_in():
     async def scene():
         m = market()
         async with watching(m) as w:
-            w.start(int(m.time[3]) - 1)
-            await w.wait(1)
-            await w.subscribed()
+            await w.follow(int(m.time[3]) - 1)
             w.exchange.maintenance(True)
             await w.exchange.disconnect()
             for _ in range(3):
@@ -207,9 +205,7 @@ def test_decision_bars_come_beside_the_last_finer_bar_of_each():
     async def scene():
         m = market(14)
         async with watching(m, first_bar=7, decision="4h") as w:
-            w.start(int(m.time[1]))
-            await w.wait(5)
-            await w.subscribed()
+            await w.follow(int(m.time[1]), 5)
             for _ in range(6):
                 await w.exchange.advance()
                 await asyncio.sleep(0.01)
@@ -235,9 +231,7 @@ def test_quotes_and_books_between_bars():
         async with watching(m) as w:
             assert w.feed.quote() is None
             assert w.feed.depth(0) is None
-            w.start(int(m.time[3]) - 1)
-            await w.wait(1)
-            await w.subscribed()
+            await w.follow(int(m.time[3]) - 1)
             await w.exchange.advance()
             await w.wait(2)
             quote = await w.until(w.feed.quote)
@@ -267,9 +261,7 @@ def test_220_symbols_in_one_subscription():
         names = tuple(f"S{i:03d}USDT" for i in range(220))
         m = market_of({name: [QUIET] * 6 for name in names})
         async with watching(m, QUICK._replace(deadline_ms=5_000, ask_ms=4_000)) as w:
-            w.start(int(m.time[3]) - 1)
-            await w.wait(1)
-            await w.subscribed()
+            await w.follow(int(m.time[3]) - 1)
             await w.until(lambda: len(w.exchange.sockets.wanted()) == 220 * 3 + 20)
             await w.exchange.advance()
             bar = (await w.wait(2))[1]
