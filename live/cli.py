@@ -65,19 +65,19 @@ def run(
 
     checked = read_config(config, changes)
     kind = kind or "paper"
-    if kind == "live":
-        confirm_real_money()
     if replay and kind != "paper":
         raise click.UsageError("--replay is for --paper; an exchange has its own time")
+    where = "replay" if replay else kind
     from live.bootstrap import session_folder
+    from live.refusals import check_start
+
+    check_start(checked, where)
+    if kind == "live":
+        confirm_real_money()
     from live.host import host
 
-    where = "replay" if replay else kind
-    sys.exit(
-        asyncio.run(
-            host(session_folder(checked, folder, "" if replay else kind), _opener(checked, where, folder, speed), where)
-        )
-    )
+    own = session_folder(checked, folder, "" if replay else kind)
+    sys.exit(asyncio.run(host(own, _opener(checked, where, folder, speed), where)))
 
 
 def _opener(config: "Config", kind: str, folder: "Path | None", speed: float) -> "Open":

@@ -20,7 +20,7 @@ from live.chain import Chain, Setup
 from live.errors import LiveError
 from live.inputs import Inputs, RuleSpeaker, Speaker
 from live.journal import Journal
-from live.models import agents_speaker
+from live.models import agents_speaker, models_folder
 from live.ports import Alerts, PositionView
 from live.reconcile import open_seqs
 from live.recovery import is_new, recover
@@ -35,6 +35,7 @@ from qt_core.io.inputs import load_config_tables, rule_params
 from qt_core.io.timeframes import timeframe_to_ms
 
 TESTNET, LIVE = "testnet", "live"
+TAPE = "tape"  # signals.source
 DEFAULT_WARMUP_BARS = 1000  # 30 days of hours for the percentiles, and room for the slowest average
 LOCKS = "quantum-trader/locks"
 KEYS_FILE_VARIABLE = "QT_BINANCE_KEYS_FILE"
@@ -67,22 +68,37 @@ def exchange_symbols(config: Config) -> tuple[str, ...]:
     return tuple(sorted(given))
 
 
+def check_signals(config: Config) -> str:
+    """Where the signals come from: rules or tape.
+
+    Raises
+    ------
+    ConfigError
+        Random signals are for controls.
+    """
+    source = str(config.signals.get("source", RuleSpeaker.label))
+    if source == RuleSpeaker.label:
+        rule_params(config)
+    elif source == TAPE:
+        models_folder(config)
+    else:
+        raise ConfigError(
+            f"{config.source}: signals.source: {source!r}; expected rules or tape in a session on an exchange"
+        )
+    return source
+
+
 def exchange_speaker(config: Config, symbols: tuple[str, ...], timeframe_ms: int) -> Speaker:
     """Rules, or the models that made the configuration's tape.
 
     Raises
     ------
     ConfigError, LiveError
-        Random signals are for controls.
+        See ``check_signals`` and ``agents_speaker``.
     """
-    source = str(config.signals.get("source", "rules"))
-    if source == RuleSpeaker.label:
-        return RuleSpeaker(symbols, timeframe_ms, rule_params(config))
-    if source == "tape":
+    if check_signals(config) == TAPE:
         return agents_speaker(config, symbols, timeframe_ms)
-    raise ConfigError(
-        f"{config.source}: signals.source: {source!r}; expected rules or tape in a session on an exchange"
-    )
+    return RuleSpeaker(symbols, timeframe_ms, rule_params(config))
 
 
 def keys_file() -> "Path | None":

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import qt
-from live.cli import CONFIRM_VARIABLE, REAL_MONEY_PHRASE
+from live.cli import CONFIRM_VARIABLE, REAL_MONEY_PHRASE, confirm_real_money
 
 ROOT = Path(qt.__file__).parent
 DEMO = str(ROOT / "configs" / "demo.yaml")
@@ -90,14 +90,16 @@ def test_a_trade_of_a_session_is_explained(demo: Path) -> None:
         (("run", DEMO, "--paper", "--replay", "--set", "governor.mode=off"), "governor.mode"),
         (("run", DEMO, "--paper", "--replay", "--set", "live.guard_s=-1"), "live.guard_s"),
         (("run", DEMO, "--paper", "--replay", "--set", "live.nosuch=1"), "unknown key 'live.nosuch'"),
-        (("run", DEMO, "--live"), CONFIRM_VARIABLE),
+        (("run", DEMO, "--live"), "data.symbols"),
+        (("run", DEMO, *NAMED, "--paper", "--set", "signals={source: random}"), "signals.source"),
+        (("run", DEMO, *NAMED, "--paper", "--set", "signals={source: tape}"), "models.folder"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(args: tuple[str, ...], line: str, tmp_path: Path) -> None:
     text = said(*args, *(("--folder", str(tmp_path)) if args[0] == "run" else ()), code=2)
     assert line in text
     assert len(text.strip().splitlines()) == 1
-    assert not list(tmp_path.rglob("*.sqlite"))
+    assert list(tmp_path.iterdir()) == []  # refused before anything is compiled or written
 
 
 def test_keys_come_from_the_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,14 +109,20 @@ def test_keys_come_from_the_environment_alone(tmp_path: Path, monkeypatch: pytes
 
 
 def test_real_money_needs_the_phrase(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With the phrase the start goes on, and stops at the missing keys: nothing is sent."""
-    monkeypatch.setenv(CONFIRM_VARIABLE, REAL_MONEY_PHRASE)
+    """Keys are looked for first; without the phrase, letter for letter, nothing starts."""
+    run = ("run", DEMO, "--live", *NAMED, "--folder", str(tmp_path))
     for name in ("QT_BINANCE_KEY", "QT_BINANCE_SECRET"):
         monkeypatch.delenv(name, raising=False)
-    text = said("run", DEMO, "--live", *NAMED, "--folder", str(tmp_path), code=2)
-    assert "QT_BINANCE_KEY is not set" in text
-    monkeypatch.setenv(CONFIRM_VARIABLE, "yes")
-    assert CONFIRM_VARIABLE in said("run", DEMO, "--live", "--folder", str(tmp_path), code=2)
+    monkeypatch.setenv(CONFIRM_VARIABLE, REAL_MONEY_PHRASE)
+    assert "QT_BINANCE_KEY is not set" in said(*run, code=2)
+    monkeypatch.setenv("QT_BINANCE_KEY", "k" * 64)
+    monkeypatch.setenv("QT_BINANCE_SECRET", "s" * 64)
+    for phrase in ("yes", "", REAL_MONEY_PHRASE.lower()):
+        monkeypatch.setenv(CONFIRM_VARIABLE, phrase)
+        assert CONFIRM_VARIABLE in said(*run, code=2)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv(CONFIRM_VARIABLE, REAL_MONEY_PHRASE)
+    confirm_real_money()  # goes on; no test asks the exchange
 
 
 class Running:
