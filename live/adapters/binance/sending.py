@@ -140,9 +140,11 @@ class Sender:
         except CallFailed as failed:
             if failed.outcome.kind not in (NOT_FOUND, ALREADY):
                 self.alarm(1, f"amend:{old.client_id}", failed.outcome.text)
+                await self.cancel(old)  # none rests at a price that the chain does not know
             return
         except OffGridError as error:
             self.alarm(1, "grid", str(error))
+            await self.cancel(old)
             return
         old.price, old.qty = intent.price, old.filled + intent.qty
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from live.ids import IdMaker
-from qt_core.codes import MARKET, OP_AMEND, TAG_EXIT, TAG_SL
+from qt_core.codes import CANCELLED, EV_CANCEL, LIMIT, MARKET, OP_AMEND, TAG_EXIT, TAG_SL
 from tests.live.binance.world import NAME, QUICK, Scene, amended, cancelled, intent, play, stop, trading
 
 SOON = QUICK._replace(again_ms=20, patience_ms=50, max_retries=1)
@@ -99,6 +99,22 @@ def test_an_amend_behind_one_that_was_refused_leaves_nothing_when_the_position_i
             await s.advance(2)
             await s.until(lambda: s.resting() == [], "for the orphan's end")
             assert [t[:2] for t in s.told()] == [("fill", 1), ("reject", 2), ("fill", 3)]
+
+    play(scene)
+
+
+def test_a_limit_whose_amend_is_refused_for_good_does_not_rest_at_its_old_price():
+    async def scene():
+        async with trading() as s:
+            first = intent(1, LIMIT, 1, 1.0, price=95.0)
+            await s.submit(first)
+            s.exchange.plan("reject", 1, "PUT", "order", code=-4014)
+            await s.submit(amended(first, price=96.0))
+            await s.advance()
+            (end,) = await s.wait(1)
+            assert (end.row["kind"], end.row["reason"], end.row["qty"]) == (EV_CANCEL, CANCELLED, 1.0)
+            assert s.resting() == []
+            assert [a.key for a in s.alerts] == [f"binance:amend:{first.client_id}"]
 
     play(scene)
 
