@@ -33,6 +33,7 @@ from qt_core.codes import (
 # Kinds of outcome: it was refused and would be again; refused, but may pass soon; nobody knows; the account cannot trade;
 # there is no such order; the request changed nothing because it is so already; the trigger lies beyond the price.
 REJECTED, RETRY, UNKNOWN, FATAL, NOT_FOUND, ALREADY, TRIGGERS_NOW = range(1, 8)
+CLOCK_CODES = (-1021, -5028)  # what the exchange says of a date that it does not believe
 KIND_NAMES = ("none", "rejected", "retry", "unknown", "fatal", "not_found", "already", "triggers_now")
 
 

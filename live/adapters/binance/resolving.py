@@ -8,12 +8,10 @@ from typing import Any
 from live.adapters.binance.budget import BANNED, URGENT
 from live.adapters.binance.frames import Conditional, Fact, from_algo, from_order
 from live.adapters.binance.orders import Known
-from live.adapters.binance.outcomes import NOT_FOUND, RETRY, UNKNOWN, Outcome
+from live.adapters.binance.outcomes import CLOCK_CODES, NOT_FOUND, RETRY, UNKNOWN, Outcome
 from live.adapters.binance.requests import Request
 from live.adapters.binance.session import ALGO_ORDER, ORDER, CallFailed, Endpoint, Session
 from live.adapters.binance.settings import BrokerSettings
-
-CLOCK_CODES = (-1021, -5028)
 
 
 class Resolver:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import ccxt.pro
 
 from live.adapters.binance.budget import CALM, Budget
-from live.adapters.binance.outcomes import UNKNOWN, Outcome, classify
+from live.adapters.binance.outcomes import CLOCK_CODES, UNKNOWN, Outcome, classify
 from live.adapters.binance.settings import BudgetSettings, ConnectionSettings
 from live.secrets import Keys, guard_logging
 from qt_core.codes import OK
@@ -122,6 +122,7 @@ class ExchangeClock:
     def __init__(self) -> None:
         self.offset_ms = 0.0
         self.round_trip_ms = float("nan")
+        self.doubted = False  # the exchange did not believe a date of ours since it was measured
 
     def now_ms(self) -> int:
         """Milliseconds UTC as the exchange counts them."""
@@ -225,6 +226,7 @@ class Session:
                 return answer
             outcome = Outcome(UNKNOWN, OK, 0, CUT_OFF)  # ccxt hands a body that is no JSON on as text
         self.failures += 1
+        self.clock.doubted |= outcome.code in CLOCK_CODES
         raise CallFailed(outcome)  # outside of the except: the original, with its signed address, is not chained to it
 
     async def set_clock(self) -> float:
@@ -243,7 +245,7 @@ class Session:
             if trip < best:
                 best = trip
                 self.clock.offset_ms = float(answer["serverTime"]) - sent - trip / 2.0
-        self.clock.round_trip_ms = best
+        self.clock.round_trip_ms, self.clock.doubted = best, False
         self.exchange.options["timeDifference"] = -int(self.clock.offset_ms)
         return self.clock.offset_ms
 

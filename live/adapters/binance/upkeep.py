@@ -67,6 +67,7 @@ class Upkeep:
 
     async def _catch_up_if_due(self) -> None:
         s, now_ms = self._settings, self._session.clock.now_ms()
+        self._asked_ms = min(self._asked_ms, now_ms)  # the clock may have been set back
         silent = now_ms - max(self._desk.last_frame_ms, self._asked_ms) > s.stream_silence_ms
         long_ago = now_ms - self._asked_ms > s.reconcile_ms
         due = self._catcher.behind or self._desk.funding_unknown or self._desk.missing or silent or long_ago
@@ -80,9 +81,13 @@ class Upkeep:
                 self._not_before_s = time.monotonic() + s.retry_cap_ms / 1e3
 
     async def _measure_clock_if_due(self) -> None:
-        """Measure the clock; a failure is only reported, the offset in use stays."""
-        now_ms = self._session.clock.now_ms()
-        if now_ms - self._clock_ms <= self._session.settings.clock_ms:
+        """Measure the clock, at once where the exchange did not believe it; a failure is only reported, the offset in use
+        stays.
+        """
+        clock = self._session.clock
+        now_ms = clock.now_ms()
+        self._clock_ms = min(self._clock_ms, now_ms)  # it may have been set back
+        if not clock.doubted and now_ms - self._clock_ms <= self._session.settings.clock_ms:
             return
         self._clock_ms = now_ms
         try:

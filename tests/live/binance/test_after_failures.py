@@ -119,6 +119,21 @@ def test_a_limit_whose_amend_is_refused_for_good_does_not_rest_at_its_old_price(
     play(scene)
 
 
+def test_a_clock_that_the_exchange_does_not_believe_is_measured_at_once():
+    async def scene():
+        async with trading() as s:
+            session, catcher = s.broker.session, s.broker.catcher
+            s.exchange.skew_clock(-60_000)  # ours is a minute ahead
+            catcher.doubt()
+            await s.until(lambda: s.alerts, "for the refusal")
+            assert "-1021" in s.alerts[0].text
+            await s.until(lambda: not catcher.behind, "for level books")
+            assert abs(session.clock.now_ms() - s.exchange.sim.clock.now_ms()) < 1_000
+            assert not session.clock.doubted
+
+    play(scene)
+
+
 def test_a_doubt_raised_while_what_was_missed_is_asked_for_is_not_forgotten():
     async def scene():
         async with trading() as s:
