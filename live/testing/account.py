@@ -71,6 +71,7 @@ class Account:
         self.may_trade = True
         self.trades: list[Trade] = []
         self.income: list[dict[str, Any]] = []
+        self.traded = self.transfers = 0  # how many there have been
         self.realised = dict.fromkeys((c.name for c in contracts), 0.0)  # before fees, accumulated
         self.updated_ms = dict.fromkeys((c.name for c in contracts), 0)
         self.last_wallet = self.wallet
@@ -120,7 +121,8 @@ class Account:
         return [p for p in held if p.qty != 0.0]
 
     def add_trade(self, **fields: Any) -> Trade:
-        trade = Trade(id=FIRST_TRADE_ID + len(self.trades), **fields)
+        trade = Trade(id=FIRST_TRADE_ID + self.traded, **fields)
+        self.traded += 1
         self.trades.append(trade)
         self.realised[trade.contract.name] += trade.realised
         if trade.realised:
@@ -138,10 +140,16 @@ class Account:
                 "asset": QUOTE,
                 "info": trade_id or kind,
                 "time": time_ms,
-                "tranId": str(FIRST_TRANSFER_ID + len(self.income)),
+                "tranId": str(FIRST_TRANSFER_ID + self.transfers),
                 "tradeId": trade_id,
             }
         )
+        self.transfers += 1
+
+    def forget(self, before_ms: int) -> None:
+        """Let go of trades and income older than a time."""
+        self.trades = [t for t in self.trades if t.time_ms >= before_ms]
+        self.income = [row for row in self.income if row["time"] >= before_ms]
 
     def called(self) -> list[Position]:
         """Positions whose maintenance margin takes most of what is left of their margin."""

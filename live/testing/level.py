@@ -98,13 +98,14 @@ class Fills:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._seen = len(exchange.sim.account.trades)
+        self._seen = exchange.sim.account.traded
         self.compared = 0
 
     def broken(self, store: SqliteStore) -> list[Broken]:
         """Trades since the last look that are not there."""
-        fresh = self._exchange.sim.account.trades[self._seen :]
-        self._seen += len(fresh)
+        account = self._exchange.sim.account
+        fresh = account.trades[len(account.trades) - (account.traded - self._seen) :]
+        self._seen = account.traded
         self.compared += len(fresh)
         keys = [f"{t.contract.name}:trade:{t.id}" for t in fresh]
         return [Broken("fill", f"{key} is not in the journal") for key in keys if not store.is_applied(key)]

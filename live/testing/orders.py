@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from qt_core.io.timeframes import DAY_MS
 
@@ -104,6 +105,8 @@ class OrderBook:
     algos: dict[int, Algo] = field(default_factory=dict)
     by_seq: "dict[int, Order | Algo]" = field(default_factory=dict)
     last_seq: int = 0
+    made: int = 0  # plain orders
+    algos_made: int = 0
     # Those that are not over, and the newest of each client id: a long session has many orders, of which few are open.
     live_orders: dict[int, Order] = field(default_factory=dict)
     live_algos: dict[int, Algo] = field(default_factory=dict)
@@ -115,17 +118,19 @@ class OrderBook:
         return self.last_seq
 
     def next_order_id(self) -> int:
-        return FIRST_ORDER_ID + len(self.orders)
+        return FIRST_ORDER_ID + self.made
 
     def next_algo_id(self) -> int:
-        return FIRST_ALGO_ID + len(self.algos)
+        return FIRST_ALGO_ID + self.algos_made
 
     def add(self, order: Order) -> None:
+        self.made += 1
         self.orders[order.id] = self.live_orders[order.id] = self.named_orders[order.client_id] = order
         if order.seq and order.algo is None:
             self.by_seq[order.seq] = order
 
     def add_algo(self, algo: Algo) -> None:
+        self.algos_made += 1
         self.algos[algo.id] = self.live_algos[algo.id] = self.named_algos[algo.client_id] = algo
         self.by_seq[algo.seq] = algo
 
@@ -136,6 +141,17 @@ class OrderBook:
     def open_algos(self, symbol: str = "") -> Iterator[Algo]:
         self.live_algos = {k: a for k, a in self.live_algos.items() if not a.is_over}
         return (a for a in self.live_algos.values() if a.is_open and symbol in ("", a.symbol))
+
+    def forget(self, before_ms: int) -> None:
+        """Let go of orders that were over before a time; their numbers and client ids are answered for no longer."""
+        for a in [a for a in self.algos.values() if a.is_over and a.updated_ms < before_ms]:
+            del self.algos[a.id]
+            _release(self.named_algos, a.client_id, a)
+            _release(self.by_seq, a.seq, a)
+        for o in [o for o in self.orders.values() if o.is_over and o.updated_ms < before_ms]:
+            del self.orders[o.id]
+            _release(self.named_orders, o.client_id, o)
+            _release(self.by_seq, o.seq, o)
 
     def find(self, symbol: str, order_id: str, client_id: str) -> Order | None:
         """By id, else by client id (the newest: ids are unique among open orders only)."""
@@ -152,6 +168,12 @@ class OrderBook:
         """True where an open order bears this client id."""
         newest = (self.named_orders.get(client_id), self.named_algos.get(client_id))
         return any(o is not None and o.is_open for o in newest)
+
+
+def _release(index: "dict[Any, Any]", key: Any, order: "Order | Algo") -> None:
+    """Take an order out of an index in which a newer one may have its key."""
+    if index.get(key) is order:
+        del index[key]
 
 
 def forgotten(o: "Order | Algo", now_ms: int) -> bool:
