@@ -84,6 +84,8 @@ def _short(value: Any) -> str:
 
 def setup_from(store: SqliteStore) -> Setup:
     """The session's setup from its journal; learned tables lie in its first snapshot."""
+    if store.meta("run_id") is None:
+        raise LiveError(f"{store.path}: this session was never started; qt live run starts it")
     config: Config = load_config(store.meta("settings"))
     if config.digest() != store.meta("config"):
         raise LiveError(f"{store.path}: its configuration no longer gives the digest {store.meta('config')}")

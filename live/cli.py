@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from live.real_money import confirm_real_money, kind_of
 
 if TYPE_CHECKING:
     from live.adapters.store_sqlite import SqliteStore
@@ -23,8 +24,6 @@ FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Where s
 CHANGES = click.option(
     "--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value of the file; may be repeated."
 )
-REAL_MONEY_PHRASE = "I trade real money"
-CONFIRM_VARIABLE = "QT_LIVE_CONFIRM"
 DIFFERENCES_SHOWN = 20
 EXIT_DIFFERS = 1
 ANSWER_S = 10.0
@@ -40,11 +39,14 @@ def live() -> None:
 
 @live.command()
 @CONFIG
+@click.option("--paper", is_flag=True, help="The engine's own venue; no orders leave the machine. Default.")
+@click.option("--testnet", is_flag=True, help="The exchange's demo trading; made-up money.")
 @click.option(
-    "--paper", "kind", flag_value="paper", help="The engine's own venue; no orders leave the machine. Default."
+    "--live",
+    "real",
+    is_flag=True,
+    help="Real money; asks for a typed confirmation, or QT_LIVE_CONFIRM where nobody types.",
 )
-@click.option("--testnet", "kind", flag_value="testnet", help="The exchange's demo trading; made-up money.")
-@click.option("--live", "kind", flag_value="live", help="Real money; asks for a typed confirmation.")
 @click.option("--replay", is_flag=True, help="With --paper: the candles of the data section, not the exchange's.")
 @click.option(
     "--speed",
@@ -55,7 +57,14 @@ def live() -> None:
 @CHANGES
 @FOLDER
 def run(
-    config: Path, kind: "str | None", replay: bool, speed: float, changes: tuple[str, ...], folder: "Path | None"
+    config: Path,
+    paper: bool,
+    testnet: bool,
+    real: bool,
+    replay: bool,
+    speed: float,
+    changes: tuple[str, ...],
+    folder: "Path | None",
 ) -> None:
     """Start the session of CONFIG, or go on with it where it was stopped or killed.
 
@@ -63,8 +72,8 @@ def run(
     """
     from qt_core.io.inputs import read_config
 
+    kind = kind_of(paper, testnet, real)
     checked = read_config(config, changes)
-    kind = kind or "paper"
     if replay and kind != "paper":
         raise click.UsageError("--replay is for --paper; an exchange has its own time")
     where = "replay" if replay else kind
@@ -118,17 +127,6 @@ def demo(config: Path, bars: int, pause: float, changes: tuple[str, ...], folder
     code = asyncio.run(run_demo(checked, bars, folder, pause))
     click.echo(closing_words(demo_folder(checked, folder)))
     sys.exit(code)
-
-
-def confirm_real_money() -> None:
-    """Ask for the phrase, or take it from the environment; nothing else starts a session with real money."""
-    if os.environ.get(CONFIRM_VARIABLE) == REAL_MONEY_PHRASE:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"--live needs a person at the terminal, or {CONFIRM_VARIABLE}='{REAL_MONEY_PHRASE}'")
-    typed = click.prompt(f"This trades real money. Type '{REAL_MONEY_PHRASE}' to go on", default="", show_default=False)
-    if typed != REAL_MONEY_PHRASE:
-        raise click.UsageError("not confirmed; nothing was started")
 
 
 # --- talking to a session -------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ async def run_demo(config: Config, bars: int, root: "Path | None", pause_s: floa
         rest_url=exchange.url,
         ws_url=f"ws{exchange.url.removeprefix('http')}",
         connection=ConnectionSettings(recv_window_ms=60_000, clock_samples=1, skew_warn_ms=10**15),
-        broker=BrokerSettings(tick_ms=5, settle_ms=60, stream_silence_ms=10**9),
+        broker=BrokerSettings(tick_ms=5, settle_ms=60),
     )
     keys = Keys(Secret(API_KEY), Secret(SECRET))
     driving: list[asyncio.Task[None]] = []

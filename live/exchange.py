@@ -28,7 +28,7 @@ from live.runner import Runner
 from live.secrets import Keys, load_keys
 from live.session import Session
 from live.settings import LiveSettings, live_settings
-from live.startup import begin, open_intents, planned_intents
+from live.startup import BEGUN, begin, open_intents, planned_intents
 from qt_core.config import Config
 from qt_core.errors import ConfigError
 from qt_core.io.inputs import load_config_tables, rule_params
@@ -177,12 +177,36 @@ async def _open(
     locks: "tuple[IO[str], IO[str]]",
     alerts: "Alerts | None",
 ) -> Started:
+    """A session that is refused before it has begun leaves no journal behind."""
+    speaker = exchange_speaker(config, symbols, _decision_ms(config))
+    store = SqliteStore(folder / JOURNAL, create=True)
+    store.check()
+    try:
+        return await _started(config, kind, settings, speaker, store, connection, where, locks, alerts)
+    except BaseException:
+        store.discard(unless=BEGUN)
+        raise
+
+
+def _decision_ms(config: Config) -> int:
+    return timeframe_to_ms(str(config.data.get("timeframe") or "1h"))
+
+
+async def _started(
+    config: Config,
+    kind: str,
+    settings: LiveSettings,
+    speaker: Speaker,
+    store: SqliteStore,
+    connection: Connection,
+    where: Where,
+    locks: "tuple[IO[str], IO[str]]",
+    alerts: "Alerts | None",
+) -> Started:
+    symbols = exchange_symbols(config)
     timeframe = str(config.data.get("timeframe") or "1h")
     fine = str(config.data.get("detail") or timeframe)
     timeframe_ms = timeframe_to_ms(timeframe)
-    store = SqliteStore(folder / JOURNAL, create=True)
-    store.check()
-    speaker = exchange_speaker(config, symbols, timeframe_ms)
     setup = await _setup(config, store, symbols, (timeframe_to_ms(fine), timeframe_ms), connection)
     fresh = is_new(store)
     run_id = write_about(store, setup, speaker.label, kind) if fresh else check_about(store, setup, speaker.label, kind)
@@ -208,7 +232,7 @@ async def _open(
         await broker.close()
         raise
     runner.warm_up(*warm_from(settings, setup, connection))
-    return Started(runner, recovered, folder, locks[0], locks[1])
+    return Started(runner, recovered, store.path.parent, locks[0], locks[1])
 
 
 async def _setup(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+NEVER_SENT_AFTER_MS = 60_000  # an entry that has waited longer is not sent any more: its price is another one
 
 
 class Settlement(NamedTuple):
@@ -160,6 +161,10 @@ class Broker(Protocol):
 
     def suspect(self) -> None:
         """Somebody has found the venue to hold something else than was told: it asks for what may have been missed."""
+        ...
+
+    def accept(self, view: AccountView) -> None:
+        """State has been brought to what the venue holds without events that show how: so must what the broker keeps."""
         ...
 
     @property

@@ -9,7 +9,7 @@ from live.adapters.store_sqlite import PLANNED
 from live.errors import LiveError
 from live.items import Job
 from live.journal import Journal, intent_of
-from live.ports import AccountView, Alert, Alerts, Broker, Intent
+from live.ports import NEVER_SENT_AFTER_MS, AccountView, Alert, Alerts, Broker, Intent
 from live.reconcile import Findings, findings, lines, mending, open_seqs
 from live.runner import Runner
 from qt_core.codes import CMD_EXIT, OP_AMEND, OP_NEW, STOP, TAKE_PROFIT, TRAILING
@@ -23,7 +23,6 @@ CLOCKS_MS = 1_000  # between the exchange's clock and ours
 LEVEL_READS = 20
 OVERLAP_MS = 3_600_000  # asked again before the newest trade: one of another symbol may have been lost on its way
 CRITICAL = 2
-NEVER_SENT_AFTER_MS = 60_000  # an entry decided longer ago is not sent any more: its price is another one
 
 
 def open_intents(journal: Journal, seqs: "set[int]") -> tuple[Intent, ...]:
@@ -132,6 +131,8 @@ async def reconcile(runner: Runner, broker: Broker, fresh: bool) -> Findings:
             "live.foreign to adopt or close"
         )
     await mend(runner, found, view)
+    if found.gaps:
+        broker.accept(view)
     if policy == "close":
         await _close(runner, [g.symbol for g in found.gaps if g.ours == 0.0 and g.theirs != 0.0], view)
         await _cancel(broker, found.foreign)

@@ -65,6 +65,9 @@ class PaperBroker:
     def suspect(self) -> None:
         """Nothing to ask for."""
 
+    def accept(self, view: AccountView) -> None:
+        """Its books are the venue's."""
+
     async def missed(self, since_ms: int, open_seqs: Sequence[int]) -> Sequence[VenueEvent]:
         return ()
 

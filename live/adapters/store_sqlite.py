@@ -18,6 +18,7 @@ from live.errors import LiveError
 SCHEMA_VERSION = 2  # of the tables, and of what a snapshot's parts and an id look like
 StoreFailure = sqlite3.Error  # whatever a full or vanished disk, or a lock, raises
 BUSY_TIMEOUT_S = 5.0
+LAST_TRADE = "last_trade_ms"  # of the trades whose entries went
 EFFECT_KINDS = ("requests", "decisions", "events", "trades")
 PLANNED, SENT = "planned", "sent"
 
@@ -66,6 +67,13 @@ class SqliteStore:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+    def discard(self, unless: str) -> None:
+        """Close, and take the file away where the value ``unless`` was never put: nothing has happened yet."""
+        never = self.meta(unless) is None
+        self.close()
+        for end in ("", "-wal", "-shm") if never else ():
+            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
 
     def check(self) -> None:
         """Refuse a corrupt file.
@@ -163,7 +171,7 @@ class SqliteStore:
         row = self._db.execute(
             "SELECT max(time_ms) FROM entries WHERE seq IN (SELECT seq FROM applied WHERE event_key LIKE '%:trade:%')"
         ).fetchone()
-        return int(row[0] or 0)
+        return int(row[0] or self.meta(LAST_TRADE) or 0)
 
     def is_applied(self, key: str) -> bool:
         """True where an event of this key is in the journal."""
@@ -227,13 +235,15 @@ class SqliteStore:
         row = self._db.execute("SELECT max(seq) FROM snapshots WHERE time_ms <= ?", (before_ms,)).fetchone()
         if row[0] is None:
             return 0
+        self.put_meta(LAST_TRADE, self.last_trade_ms())  # its entry may go
         gone = self._db.execute(
             "DELETE FROM entries WHERE seq < ?", (row[0],)
         ).rowcount  # the snapshot's own says its State
         self._db.execute("DELETE FROM effects WHERE seq <= ? AND kind != 'trades'", (row[0],))
         self._db.execute("DELETE FROM orders WHERE seq <= ? AND status != 'planned'", (row[0],))
         self._db.execute("DELETE FROM snapshots WHERE seq < ?", (row[0],))
-        self._db.execute("DELETE FROM applied WHERE seq <= ? AND event_key NOT LIKE '%:trade:%'", (row[0],))
+        money = "event_key LIKE '%:trade:%' OR event_key LIKE 'funding:%'"  # never twice, however far back we ask
+        self._db.execute(f"DELETE FROM applied WHERE seq <= ? AND NOT ({money})", (row[0],))
         return int(gone)
 
     # --- people --------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ CONNECTION = ConnectionSettings(
 )
 BROKER = BrokerSettings(
     retry_ms=5, retry_cap_ms=40, patience_ms=3_000, again_ms=50, submit_wait_ms=200, unknown_ms=20, gap_ms=30, tick_ms=5,
-    settle_ms=20, stuck_ms=50, close_ms=500, stream_silence_ms=6 * HOUR_MS, reconcile_ms=3 * HOUR_MS,
+    settle_ms=20, stuck_ms=50, close_ms=500, reconcile_ms=3 * HOUR_MS,
     keep_alive_ms=12 * HOUR_MS, remember=4_000,
 )  # fmt: skip
 FEED = FeedSettings(ask_ms=30, retry_ms=10, retry_cap_ms=50, resnapshot_ms=20, quote_stale_ms=400)

@@ -11,6 +11,5 @@ QUICK = BrokerSettings(
     settle_ms=60,
     stuck_ms=50,
     close_ms=500,
-    stream_silence_ms=NEVER_MS,
     reconcile_ms=NEVER_MS,
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import qt
-from live.cli import CONFIRM_VARIABLE, REAL_MONEY_PHRASE, confirm_real_money
+from live.real_money import CONFIRM_VARIABLE, REAL_MONEY_PHRASE, confirm_real_money
 
 ROOT = Path(qt.__file__).parent
 DEMO = str(ROOT / "configs" / "demo.yaml")
@@ -87,6 +87,8 @@ def test_a_trade_of_a_session_is_explained(demo: Path) -> None:
         (("explain", "nosuch", "1"), "no such session"),
         (("run", DEMO, "--testnet"), "data.symbols"),
         (("run", DEMO, "--testnet", "--replay"), "--replay is for --paper"),
+        (("run", DEMO, "--paper", "--live"), "--paper and --live given"),
+        (("run", DEMO, "--live", "--testnet"), "--testnet and --live given"),
         (("run", DEMO, "--paper", "--replay", "--set", "governor.mode=off"), "governor.mode"),
         (("run", DEMO, "--paper", "--replay", "--set", "live.guard_s=-1"), "live.guard_s"),
         (("run", DEMO, "--paper", "--replay", "--set", "live.nosuch=1"), "unknown key 'live.nosuch'"),

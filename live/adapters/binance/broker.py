@@ -3,6 +3,7 @@ docs/live_binance.md.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from live.adapters.binance.ledger import Ledger
 from live.adapters.binance.listening import Listener
 from live.adapters.binance.opening import open_account, open_clock, open_contracts, open_symbols
 from live.adapters.binance.orders import Known, Orders, known_of, known_of_view, view_of_known
-from live.adapters.binance.reconcile import Asker
+from live.adapters.binance.reconcile import HISTORY_MS, Asker
 from live.adapters.binance.sending import Sender
 from live.adapters.binance.session import CallFailed, Session
 from live.adapters.binance.settings import BrokerSettings
@@ -63,7 +64,7 @@ class BinanceBroker:
             session, s, self.orders, self.teller, specs, w.depth, self.desk.emit, self.desk.take, self._alarm
         )
         self.asker = Asker(session, self.orders, index, s.page)
-        self.catcher = Catcher(session, s, self.desk, self.asker, self.sender)
+        self.catcher = Catcher(session, s, self.desk, self.asker, self.sender, self._alarm)
         self.catcher.planned = resume.planned if resume else frozenset()
         self.lanes = Lanes(self._broken)
         self.listener = Listener(session, s.keep_alive_ms, self.desk.hear, self._reconnected, self._alarm)
@@ -117,11 +118,11 @@ class BinanceBroker:
         Returns when all are done, or after ``submit_wait_ms``: what takes longer (an unknown outcome, a busy exchange) goes
         on by itself, for the runner must hear of other fills meanwhile.
         """
-        waiting = []
+        waiting, given_s = [], time.monotonic()
         for intent in intents:
 
             async def job(intent: Intent = intent) -> None:
-                await self.sender.carry_out(intent, ask_first)
+                await self.sender.carry_out(intent, ask_first, given_s)
 
             known = self.orders.by_id.get(intent.client_id)
             if known is not None and (known.over or known.silent or not ask_first):
@@ -186,6 +187,8 @@ class BinanceBroker:
             Where the exchange does not answer.
         """
         self.desk.collect()
+        since_ms = max(since_ms, self.session.clock.now_ms() - HISTORY_MS)
+        self.catcher.oldest_ms = min(self.catcher.oldest_ms, since_ms)
         try:
             await self.catcher.catch_up(since_ms, open_seqs)
         except CallFailed as failed:
@@ -199,6 +202,11 @@ class BinanceBroker:
     def suspect(self) -> None:
         """Somebody has found the exchange to hold something else: what may have been missed is asked for."""
         self.catcher.doubt()
+
+    def accept(self, view: AccountView) -> None:
+        """State has been brought to what the exchange holds: so are the books."""
+        self.teller.ledger.hold(view.positions)
+        self.teller.ledger.wallet_usd = view.wallet_usd
 
     @property
     def level(self) -> bool:

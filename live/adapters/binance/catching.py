@@ -2,7 +2,7 @@
 comparisons.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from live.adapters.binance.budget import ENTRY
@@ -17,8 +17,10 @@ from live.adapters.binance.user_stream import Gap
 from live.ports import AccountView
 from qt_core.codes import CANCELLED
 
+Difference = dict[int, tuple[float, float]]  # symbol: our quantity and theirs, signed
 QTY_TOLERANCE = 1e-9
-FURTHER_MS = 60_000  # asked from so much earlier where books and account differ after all was asked; then twice that
+FURTHER_MS = 60_000  # asked from so much earlier where books and account differ after all was asked; then more, by
+FURTHER_GROWTH = 4  # each time: a catch-up is some 150 of 2,400 weight a minute
 WALLET_READS = 3  # tries to read the wallet in a quiet moment
 
 
@@ -27,11 +29,20 @@ class Catcher:
 
     Attributes
     ----------
-    gaps_filled, caught_up : how often. margin_drift_usd : largest difference of a position's margin from the exchange's.
+    gaps_filled, caught_up, believed : how often.
+    margin_drift_usd : largest difference of a position's margin from the exchange's.
     """
 
-    def __init__(self, session: Session, settings: BrokerSettings, desk: Desk, asker: Asker, sender: Sender) -> None:
-        self.session, self.settings = session, settings
+    def __init__(
+        self,
+        session: Session,
+        settings: BrokerSettings,
+        desk: Desk,
+        asker: Asker,
+        sender: Sender,
+        alarm: Callable[[int, str, str], None],
+    ) -> None:
+        self.session, self.settings, self.alarm = session, settings, alarm
         self.desk, self.asker, self.sender = desk, asker, sender
         self.gaps_filled = 0
         self.caught_up = 0
@@ -43,6 +54,9 @@ class Catcher:
         self._again = False  # a doubt raised while a catch-up was under way
         self._further_ms = FURTHER_MS
         self.level_ms = 0  # the exchange's time up to which books and account are known to agree
+        self.oldest_ms = 0  # further back nothing is asked
+        self._gap: Difference = {}  # found by the last comparison
+        self.believed = 0  # how often the account's word was taken without a trade that shows it
         self._asks: dict[Gap, int] = {}
 
     def doubt(self) -> None:
@@ -66,9 +80,8 @@ class Catcher:
         self._tell(trades, await self.asker.funding_since(since_ms))
         desk.funding_unknown = False
         await self._ends(view, set(open_seqs))
-        self.behind = self._again
         self.caught_up += 1
-        await self._check_wallet()
+        await self._check_wallet()  # only this ends being behind: until it has agreed nobody may rely on the books
         return view
 
     def _tell(self, trades: "list[Fill]", funding: "list[tuple[str, int, float]]") -> None:
@@ -85,32 +98,45 @@ class Catcher:
 
     async def _check_wallet(self) -> None:
         """Compare the wallet while nothing happens: a trade that it knows and we do not would look like a difference."""
-        desk = self.desk
+        desk, gap = self.desk, self._gap
         for _ in range(WALLET_READS):
             told, now_ms = desk.told, self.session.clock.now_ms()
             account = await self.session.call(ACCOUNT, urgency=ENTRY)
-            if desk.told == told and self._same_positions(account["positions"]):
+            if desk.told != told:
+                continue
+            gap = self._difference(account["positions"])
+            if gap and gap == self._gap and self.level_ms <= self.oldest_ms:
+                gap = await self._believe(gap)
+            if not gap:
                 wallet = next((float(a["walletBalance"]) for a in account["assets"] if a["asset"] == "USDT"), 0.0)
                 desk.emit_all(desk.teller.adjust(wallet, now_ms))
-                self.level_ms, self._further_ms = now_ms, FURTHER_MS
+                self.level_ms, self._further_ms, self._gap = now_ms, FURTHER_MS, gap
+                self.behind = self._again
                 return
         # Again, and further back, should the clock have been wrong when we were level. The stream's own comparison does not
         # end this: its last message names the symbols of one change only, and may agree where another one was missed.
-        self.behind = True
-        self.level_ms -= self._further_ms
-        self._further_ms = min(2 * self._further_ms, WEEK_MS)
+        self._gap = gap
+        self.level_ms = max(self.level_ms - self._further_ms, self.oldest_ms)
+        self._further_ms = min(FURTHER_GROWTH * self._further_ms, WEEK_MS)
 
-    def _same_positions(self, rows: Iterable[Mapping[str, Any]]) -> bool:
-        """True where the exchange holds what our books hold."""
-        index, there = self.desk.teller.index, dict[int, float]()
-        for row in rows:
-            if row["symbol"] in index:
-                there[index[row["symbol"]]] = float(row["positionAmt"])
-        held = {i: p.qty for i, p in self.desk.teller.ledger.positions.items()}
-        return all(
-            abs(there.get(i, 0.0) - held.get(i, 0.0)) <= QTY_TOLERANCE * max(1.0, abs(held.get(i, 0.0)))
-            for i in there.keys() | held.keys()
-        )
+    async def _believe(self, gap: Difference) -> Difference:
+        """All has been asked for, twice, and no trade shows how a difference came about: the account's word is taken."""
+        told, teller = self.desk.told, self.desk.teller
+        view = await self.asker.account(teller.leverage)
+        if self.desk.told != told:
+            return gap
+        self.believed += 1
+        teller.ledger.hold(view.positions)
+        names = ", ".join(f"{teller.names[i]} {ours:g} -> {theirs:g}" for i, (ours, theirs) in gap.items())
+        self.alarm(2, "books", f"no trade shows why the account holds something else; its word is taken: {names}")
+        return {}
+
+    def _difference(self, rows: Iterable[Mapping[str, Any]]) -> Difference:
+        """(our, their) quantity of each symbol in which books and account differ."""
+        index, ours = self.desk.teller.index, self.desk.teller.ledger.positions
+        there = {index[row["symbol"]]: float(row["positionAmt"]) for row in rows if row["symbol"] in index}
+        both = {i: (ours[i].qty if i in ours else 0.0, there.get(i, 0.0)) for i in there.keys() | ours.keys()}
+        return {i: (a, b) for i, (a, b) in both.items() if abs(b - a) > QTY_TOLERANCE * max(1.0, abs(a))}
 
     async def _trades(self, symbols: Iterable[str], since_ms: int) -> list[Fill]:
         """Trades of the symbols as fills with totals, in the order in which they happened."""

@@ -38,8 +38,11 @@ class Ledger:
     def __init__(self, wallet_usd: float = 0.0, positions: Iterable[PositionView] = ()) -> None:
         self.wallet_usd = wallet_usd
         self.positions: dict[int, Position] = {}
-        for p in positions:
-            self.positions[p.symbol] = Position(p.qty, p.avg_price, p.margin_usd, p.leverage)
+        self.hold(positions)
+
+    def hold(self, positions: Iterable[PositionView]) -> None:
+        """Take these positions for all there are."""
+        self.positions = {p.symbol: Position(p.qty, p.avg_price, p.margin_usd, p.leverage) for p in positions}
 
     def at(self, symbol: int) -> Position:
         """The position of a symbol, an empty one where there is none."""

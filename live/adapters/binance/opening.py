@@ -5,6 +5,7 @@ to do.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from live.adapters.binance.budget import CALM
 from live.adapters.binance.outcomes import ALREADY, FATAL
 from live.adapters.binance.session import (
     ACCOUNT_CONFIG,
@@ -42,10 +43,10 @@ async def asked(session: Session, endpoint: Endpoint, params: "dict[str, Any] | 
     raise LiveError(f"binance: {endpoint.method} {what}: {outcome.text[:300]}")
 
 
-async def open_clock(session: Session, alarm: Callable[[int, str, str], None]) -> None:
+async def open_clock(session: Session, alarm: Callable[[int, str, str], None], urgency: int = CALM) -> None:
     """Measure the exchange's clock and say where ours is far off."""
     try:
-        offset = await session.set_clock()
+        offset = await session.set_clock(urgency)
     except CallFailed as failed:
         raise LiveError(f"binance: no answer to the first question: {failed.outcome.text[:300]}") from None
     if abs(offset) > session.settings.skew_warn_ms:

@@ -94,6 +94,7 @@ class Orders:
     run_id: str
     by_id: dict[str, Known] = field(default_factory=dict)
     _of_seq: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+    _open: dict[str, Known] = field(default_factory=dict)  # and some that are over: looked for ten times a second
 
     def ours(self, client_id: str) -> bool:
         """True where this run made the id."""
@@ -104,7 +105,7 @@ class Orders:
         """Take up an order; one that is known already stays as it is."""
         if known.client_id in self.by_id:
             return self.by_id[known.client_id]
-        self.by_id[known.client_id] = known
+        self.by_id[known.client_id] = self._open[known.client_id] = known
         self._of_seq.setdefault((known.symbol, known.seq), []).append(known.client_id)
         return known
 
@@ -130,16 +131,23 @@ class Orders:
 
     def of_symbol(self, symbol: int) -> Iterator[Known]:
         """Orders of a symbol that are not over."""
-        return (k for k in list(self.by_id.values()) if k.symbol == symbol and not k.over)
+        return (k for k in self.open() if k.symbol == symbol)
 
     def open(self) -> Iterator[Known]:
         """Orders that are not over."""
-        return (k for k in list(self.by_id.values()) if not k.over)
+        self._open = {c: k for c, k in self._open.items() if not k.over}
+        return (k for k in list(self._open.values()) if not k.over)
+
+    def reopened(self, known: Known) -> None:
+        """A trade came after its end was told, and more may come."""
+        self._open[known.client_id] = known
 
     def forget(self, keep: int) -> None:
         """Drop the oldest orders that are over, down to ``keep`` in all."""
         surplus = len(self.by_id) - keep
-        for known in [k for k in self.by_id.values() if k.over][: max(0, surplus)]:
+        if surplus <= 0:
+            return
+        for known in [k for k in self.by_id.values() if k.over][:surplus]:
             del self.by_id[known.client_id]
             ids = self._of_seq[known.symbol, known.seq]
             ids.remove(known.client_id)

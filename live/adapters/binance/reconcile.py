@@ -35,6 +35,7 @@ KINDS = {
 }
 IN_FORCE_KINDS = {"GTX": POST_ONLY, "IOC": IOC}
 WEEK_MS = 7 * 24 * 3_600_000 - 1  # the widest span that userTrades answers
+HISTORY_MS = 26 * WEEK_MS  # what the exchange keeps of an account's trades
 
 
 class Asker:
@@ -121,17 +122,26 @@ class Asker:
 
     async def trades_since(self, symbol: str, since_ms: int) -> list[Mapping[str, Any]]:
         """Rows of userTrades from a time on, page by page."""
-        now_ms = self.session.clock.now_ms()
-        params = {"symbol": symbol, "startTime": max(since_ms, now_ms - WEEK_MS), "limit": self.page}
+        start, now_ms = since_ms, self.session.clock.now_ms()
+        while now_ms - start > WEEK_MS:  # a span is a week at most; from the first trade on numbers lead further
+            params = {"symbol": symbol, "startTime": start, "endTime": start + WEEK_MS, "limit": self.page}
+            if answer := await self._ask(TRADES, params):
+                return list(answer) + await self._trades_after(symbol, int(answer[-1]["id"]))
+            start += WEEK_MS
+        answer = await self._ask(TRADES, {"symbol": symbol, "startTime": start, "limit": self.page})
+        if len(answer) < self.page:
+            return list(answer)
+        return list(answer) + await self._trades_after(symbol, int(answer[-1]["id"]))
+
+    async def _trades_after(self, symbol: str, trade_id: int) -> list[Mapping[str, Any]]:
+        """All rows later than a trade, page by page."""
         rows: list[Mapping[str, Any]] = []
-        answer = await self._ask(TRADES, params)
-        while answer:
+        while True:
+            answer = await self._ask(TRADES, {"symbol": symbol, "fromId": trade_id + 1, "limit": self.page})
             rows += answer
             if len(answer) < self.page:
-                break
-            after = int(answer[-1]["id"]) + 1
-            answer = await self._ask(TRADES, {"symbol": symbol, "fromId": after, "limit": self.page})
-        return rows
+                return rows
+            trade_id = int(answer[-1]["id"])
 
     async def funding_since(self, since_ms: int) -> list[tuple[str, int, float]]:
         """Settlements from a time on: symbol, time, USD received; oldest first."""

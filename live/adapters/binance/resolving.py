@@ -95,7 +95,7 @@ class Resolver:
     async def mend_clock(self, outcome: Outcome) -> None:
         if outcome.code in CLOCK_CODES:
             try:
-                await self.session.set_clock()
+                await self.session.set_clock(URGENT)  # a stop may wait for it
             except CallFailed:
                 return  # the next attempt says the same again
 

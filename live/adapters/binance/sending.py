@@ -29,6 +29,7 @@ from live.adapters.binance.requests import (
 from live.adapters.binance.resolving import Resolver, repeatable
 from live.adapters.binance.session import (
     AMEND,
+    PLACE,
     PLACE_ALGO,
     SET_LEVERAGE,
     CallFailed,
@@ -37,8 +38,19 @@ from live.adapters.binance.session import (
 from live.adapters.binance.settings import BrokerSettings
 from live.adapters.binance.telling import Teller
 from live.adapters.book import worst_price
-from live.ports import Depth, Intent, VenueEvent
-from qt_core.codes import EV_CANCEL, EXCHANGE_BUSY, EXPIRED, LEVERAGE, MARKET, NON_FINITE, OK, OP_AMEND, OP_CANCEL
+from live.ports import NEVER_SENT_AFTER_MS, Depth, Intent, VenueEvent
+from qt_core.codes import (
+    EV_CANCEL,
+    EV_REJECT,
+    EXCHANGE_BUSY,
+    EXPIRED,
+    LEVERAGE,
+    MARKET,
+    NON_FINITE,
+    OK,
+    OP_AMEND,
+    OP_CANCEL,
+)
 
 NO_ANSWER = Outcome(UNKNOWN, OK, 0, "an answer without an order's id")
 
@@ -70,34 +82,50 @@ class Sender:
         self.emit, self.alarm = emit, alarm
         self.resolver = Resolver(session, settings, teller.names, hear)
 
-    async def carry_out(self, intent: Intent, ask_first: bool) -> None:
-        """One request of the chain. ``ask_first``: it may have been sent before."""
+    async def carry_out(self, intent: Intent, ask_first: bool, given_s: float) -> None:
+        """One request of the chain.
+
+        Parameters
+        ----------
+        ask_first : it may have been sent before. given_s : when we were asked, of the monotonic clock.
+        """
         if intent.op == OP_CANCEL:
             for known in self.orders.resting(intent.symbol, intent.seq):
                 await self.cancel(known)
         elif intent.op == OP_AMEND:
             await self._amend(intent, ask_first)
         else:
-            await self._new(intent, ask_first)
+            await self._new(intent, ask_first, given_s)
 
-    async def _new(self, intent: Intent, ask_first: bool) -> None:
+    async def _new(self, intent: Intent, ask_first: bool, given_s: float) -> None:
         quote = self._touch(intent)
         known = self.orders.add(known_of(intent, quote))
         specs = self.specs[intent.symbol]
         reason = refusal(intent, specs, quote)
         if reason == OK and not intent.reduce_only:
             intent = self._cap(intent, known)
-            reason = await self._set_leverage(intent)
+            reason = EXCHANGE_BUSY if self._no_room(intent) and not ask_first else await self._set_leverage(intent)
         if reason == OK and ask_first and await self.resolver.found_out(known, intent.time_ms):
             known.placed = True
             return
         if reason == OK and intent.expire_ms <= self.session.clock.now_ms():
-            self.emit(self.teller.refused(known, EXPIRED, self.session.clock.now_ms(), EV_CANCEL))
-            return  # its life was over before it was sent
+            reason = EXPIRED
         if reason == OK:
-            reason = await self._place(intent, known)
+            reason = await self._place(intent, known, given_s)
         if reason != OK and not known.over:
-            self.emit(self.teller.refused(known, reason, self.session.clock.now_ms()))
+            kind = EV_CANCEL if reason == EXPIRED else EV_REJECT  # its life was over before it was sent
+            self.emit(self.teller.refused(known, reason, self.session.clock.now_ms(), kind))
+
+    def _no_room(self, intent: Intent) -> bool:
+        """True for an entry that would wait for the rate limits: what protects would wait behind it in its lane."""
+        wait_ms = self.session.budget.wait_ms(ENTRY, PLACE.weight, PLACE.orders)
+        return not intent.reduce_only and wait_ms > self.settings.entry_wait_ms
+
+    def _late(self, intent: Intent, given_s: float) -> bool:
+        """True for an entry whose life is over, or that has waited so long that its price is another one."""
+        waited_ms = (time.monotonic() - given_s) * 1e3
+        over = intent.expire_ms <= self.session.clock.now_ms()
+        return not intent.reduce_only and (over or waited_ms > NEVER_SENT_AFTER_MS)
 
     async def _amend(self, intent: Intent, ask_first: bool) -> None:
         """A resting limit is amended in place; a conditional order's successor rests before the old one is cancelled."""
@@ -115,7 +143,7 @@ class Sender:
         there = ask_first and await self.resolver.found_out(new, intent.time_ms)
         if new.over:
             return  # found, and its life is over already; what followed it is none of its business
-        reason = OK if there else await self._place(intent, new)
+        reason = OK if there else await self._place(intent, new, time.monotonic())
         if reason != OK:
             for old in olds:
                 old.orphan = True
@@ -163,7 +191,7 @@ class Sender:
                 if not known.silent:
                     self.emit(self.teller.refused(known, known.cause, self.session.clock.now_ms(), EV_CANCEL))
 
-    async def _place(self, intent: Intent, known: Known) -> int:
+    async def _place(self, intent: Intent, known: Known, given_s: float) -> int:
         """Send an order until its fate is known; OK where it is at the exchange, else why not."""
         urgency = URGENT if intent.reduce_only else ENTRY
         tries, started = 0, time.monotonic()
@@ -173,6 +201,10 @@ class Sender:
             except OffGridError as error:
                 self.alarm(2, "grid", str(error))
                 return NON_FINITE
+            if self._late(intent, given_s):
+                return EXPIRED
+            if self._no_room(intent):
+                return EXCHANGE_BUSY
             sent_ms = self.session.clock.now_ms()
             outcome = await self._try(request, urgency)
             if outcome is None or outcome.kind == ALREADY:

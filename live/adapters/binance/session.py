@@ -229,7 +229,7 @@ class Session:
         self.clock.doubted |= outcome.code in CLOCK_CODES
         raise CallFailed(outcome)  # outside of the except: the original, with its signed address, is not chained to it
 
-    async def set_clock(self) -> float:
+    async def set_clock(self, urgency: int = CALM) -> float:
         """Measure the server's clock; returns its offset from ours, ms. The sample with the shortest round trip counts.
 
         Raises
@@ -240,7 +240,7 @@ class Session:
         best = float("inf")
         for _ in range(self.settings.clock_samples):
             sent = time.time() * 1e3
-            answer = await self.call(TIME)
+            answer = await self.call(TIME, urgency=urgency)
             trip = time.time() * 1e3 - sent
             if trip < best:
                 best = trip

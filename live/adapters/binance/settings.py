@@ -42,11 +42,11 @@ class BrokerSettings(NamedTuple):
     account_reads: int = 3  # tries to read the account while nothing happens
     again_ms: int = 10_000  # after a cancel that failed for all that: what the chain has given up must not stay
     submit_wait_ms: int = 2_000  # a call of the runner waits so long; what is not done by then goes on beside it
+    entry_wait_ms: int = 2_000  # an entry that would wait longer for the rate limits is refused, EXCHANGE_BUSY
     unknown_ms: int = 500  # between two questions after an order of unknown outcome
     slippage_cap: float = 0.0015  # aelm.slippage_cap: a market entry that would cross more becomes IOC at the cap
     working_type: int = 0  # venue.working_type: 0 last price, 1 mark price triggers stops and targets
     keep_alive_ms: int = 1_800_000  # the listen key dies after 60 minutes
-    stream_silence_ms: int = 300_000  # without a frame for so long: ask by REST whether something was missed
     reconcile_ms: int = 300_000  # between comparisons of books and account, whatever the stream says
     gap_ms: int = 500  # how long a fill may be missing before REST is asked for it
     gap_asks: int = 3  # how often; then what waits is let out, and the comparison with the exchange shows the rest

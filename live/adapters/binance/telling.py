@@ -101,6 +101,7 @@ class Teller:
             asked = f.asked if f.asked == f.asked else known.qty
             flat = (f.reduce_only or known.reduce_only) and self.ledger.at(i).qty == 0.0
             known.over = bool(asked > 0.0 and asked - known.filled <= DUST * asked) or bool(flat)
+            self.orders.reopened(known)
             e["done"], e["seq"], e["tag"] = int(known.over), known.seq, known.tag
             e["reference_price"] = reference_price(known, f)
         e["wallet_usd"], e["margin_usd"] = self.ledger.wallet_usd, self.ledger.at(i).margin_usd

@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from live.adapters.binance.budget import CALM, URGENT
 from live.adapters.binance.catching import Catcher
 from live.adapters.binance.desk import Desk
 from live.adapters.binance.listening import Listener
 from live.adapters.binance.opening import open_clock
 from live.adapters.binance.orders import Known, Orders
+from live.adapters.binance.reconcile import WEEK_MS
 from live.adapters.binance.session import CallFailed, Session
 from live.adapters.binance.settings import BrokerSettings
 from live.errors import LiveError
@@ -40,6 +42,7 @@ class Upkeep:
     def start(self, now_ms: int) -> None:
         """The clock has been measured and the account read at this time."""
         self._clock_ms = self._asked_ms = self._catcher.level_ms = now_ms
+        self._catcher.oldest_ms = now_ms - WEEK_MS
 
     async def look_after(self) -> None:
         """What is due by time and must not wait for an answer about something else."""
@@ -68,9 +71,8 @@ class Upkeep:
     async def _catch_up_if_due(self) -> None:
         s, now_ms = self._settings, self._session.clock.now_ms()
         self._asked_ms = min(self._asked_ms, now_ms)  # the clock may have been set back
-        silent = now_ms - max(self._desk.last_frame_ms, self._asked_ms) > s.stream_silence_ms
         long_ago = now_ms - self._asked_ms > s.reconcile_ms
-        due = self._catcher.behind or self._desk.funding_unknown or self._desk.missing or silent or long_ago
+        due = self._catcher.behind or self._desk.funding_unknown or self._desk.missing or long_ago
         if due and self._listener.connected and time.monotonic() >= self._not_before_s:
             self._asked_ms = now_ms
             try:
@@ -91,7 +93,7 @@ class Upkeep:
             return
         self._clock_ms = now_ms
         try:
-            await open_clock(self._session, self._alarm)
+            await open_clock(self._session, self._alarm, URGENT if clock.doubted else CALM)
         except LiveError as error:
             self._alarm(1, "clock", str(error))
 
