@@ -136,8 +136,14 @@ def classify(error: BaseException) -> Outcome:
         return Outcome(RETRY, EXCHANGE_BUSY, number, text)  # the firewall refused it before it was read
     for kind_of_error, kind, reason in _CLASSES:
         if isinstance(error, kind_of_error):
-            return Outcome(kind, reason, code or number, text)
-    return Outcome(UNKNOWN, OK, code or number, text)
+            return Outcome(kind, reason, code or number, text + _why(error))
+    return Outcome(UNKNOWN, OK, code or number, text + _why(error))
+
+
+def _why(error: BaseException) -> str:
+    """What the socket said, which the library's own words (method and address) leave out."""
+    cause = error.__cause__ or error.__context__
+    return f" ({scrub(str(cause))})" if isinstance(cause, OSError) and str(cause) else ""
 
 
 def _by_range(code: int, text: str) -> Outcome:
