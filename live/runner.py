@@ -19,16 +19,17 @@ from live.items import Item, Job, Machine, Person
 from live.journal import Journal
 from live.news import News, foreign_text
 from live.ports import Alert, Alerts, Broker, Clock, ClosedBar, Feed, Intent, Quote, VenueEvent
+from live.reconcile import open_seqs
 from live.session import Session
 from live.settings import LiveSettings
 from live.tasks import within
+from qt_core.io.timeframes import DAY_MS
 from qt_core.market import utc_text
 
 log = logging.getLogger("qt.live")
 
 MS_PER_S = 1000
 WARNING = 1
-DAY_MS = 86_400_000
 CLOSED = object()  # the feed is at its end
 
 
@@ -57,8 +58,7 @@ class Runner:
         self.first_ms = -1  # bars of a new session begin after it
         self.news: News | None = None
         self.alerts: Alerts | None = None
-        self._since_snapshot = 0
-        self.why = ""
+        self._since_snapshot, self.why = 0, ""
         self._lost: LiveError | None = None
 
     def warm_up(self, bars: int, first_ms: int) -> None:
@@ -122,9 +122,8 @@ class Runner:
         except* LiveError as errors:
             raise errors.exceptions[0] from None
         except* StoreFailure as errors:
-            raise LiveError(
-                f"the journal cannot be written: {errors.exceptions[0]}; orders at the venue stay"
-            ) from None
+            what = errors.exceptions[0]
+            raise LiveError(f"the journal cannot be written: {what}; orders at the venue stay") from None
         finally:
             self.stopping.set()
             await self._finish()
@@ -284,15 +283,16 @@ class Runner:
     async def _commands(self) -> None:
         seen: set[int] = set()
         while not await pause(self.settings.command_poll_s, self.stopping):
-            for number, name, args, who in self.journal.store.waiting_commands():
-                if number not in seen:
-                    seen.add(number)
-                    await self.tell(Person(number, name, args, who))
+            fresh = [c for c in self.journal.store.waiting_commands() if c[0] not in seen]
+            for command in fresh:
+                seen.add(command[0])
+                await self.tell(Person(*command))
 
     def _snapshot_if_due(self, item: Item) -> None:
         if isinstance(item, ClosedBar) and self._since_snapshot >= self.settings.snapshot_bars:
             self.snapshot()
-            self.journal.store.prune(self._now() - int(self.settings.keep_days * DAY_MS))
+            kept = int(self.settings.keep_days * DAY_MS)
+            self.journal.store.prune(self._now() - kept, open_seqs(self.session.chain))
 
     def snapshot(self) -> None:
         """Keep what is needed to go on from here."""

@@ -7,7 +7,7 @@ another schema, or one that is corrupt, is refused in one line.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,12 @@ class SqliteStore:
         if not path.exists() and not create:
             raise LiveError(f"{path}: no such session; one started by qt live run expected")
         try:
-            self._db = sqlite3.connect(
-                f"file:{path}?mode={'ro' if read_only else 'rwc'}",
-                uri=True,
-                timeout=BUSY_TIMEOUT_S,
-                isolation_level=None,
-            )
+            uri = f"file:{path}?mode={'ro' if read_only else 'rwc'}"
+            self._db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             self._prepare(read_only)
         except sqlite3.DatabaseError as error:
-            raise LiveError(
-                f"{path}: cannot be used as a journal ({error}); a file written by qt live run expected"
-            ) from error
+            what = f"cannot be used as a journal ({error}); a file written by qt live run expected"
+            raise LiveError(f"{path}: {what}") from error
 
     def _prepare(self, read_only: bool) -> None:
         db = self._db
@@ -230,17 +225,23 @@ class SqliteStore:
         """Newest first."""
         yield from self._db.execute("SELECT * FROM snapshots ORDER BY seq DESC")
 
-    def prune(self, before_ms: int) -> int:
-        """Forget entries older than the newest snapshot at or before ``before_ms``; returns how many went."""
+    def prune(self, before_ms: int, open_numbers: Iterable[int] = ()) -> int:
+        """Forget entries older than the newest snapshot at or before ``before_ms``; returns how many went.
+
+        Orders of the numbers that State still knows stay: a start must tell the broker what they ask for.
+        """
         row = self._db.execute("SELECT max(seq) FROM snapshots WHERE time_ms <= ?", (before_ms,)).fetchone()
         if row[0] is None:
             return 0
         self.put_meta(LAST_TRADE, self.last_trade_ms())  # its entry may go
         gone = self._db.execute(
             "DELETE FROM entries WHERE seq < ?", (row[0],)
-        ).rowcount  # the snapshot's own says its State
+        ).rowcount  # the snapshot's own says State
         self._db.execute("DELETE FROM effects WHERE seq <= ? AND kind != 'trades'", (row[0],))
-        self._db.execute("DELETE FROM orders WHERE seq <= ? AND status != 'planned'", (row[0],))
+        kept = ",".join(str(int(n)) for n in open_numbers)
+        self._db.execute(
+            f"DELETE FROM orders WHERE seq <= ? AND status != 'planned' AND number NOT IN ({kept})", (row[0],)
+        )
         self._db.execute("DELETE FROM snapshots WHERE seq < ?", (row[0],))
         money = "event_key LIKE '%:trade:%' OR event_key LIKE 'funding:%'"  # never twice, however far back we ask
         self._db.execute(f"DELETE FROM applied WHERE seq <= ? AND NOT ({money})", (row[0],))

@@ -76,6 +76,18 @@ def test_trades_and_what_keeps_them_from_being_booked_again_stay(store: SqliteSt
     assert all(store.is_applied(TRADE.format(seq)) for seq in range(1, N + 1, 2))
 
 
+def test_orders_that_state_still_knows_stay_and_last_trade_and_funding_are_remembered(store: SqliteStore) -> None:
+    store.begin()
+    store.add_entry(Entry(N + 1, EVENT, at(N + 1), b"", b"", 0, b"", "funding:AAAUSDT:0"))
+    store.add_snapshot(N + 1, at(N + 1), b"parts", b"sum")
+    newest = store.last_trade_ms()
+    store.prune(at(N + 1), (2, 5))
+    assert orders(store, SENT) == [2, 5]
+    assert store.is_applied("funding:AAAUSDT:0")
+    assert store.last_trade_ms() == newest == at(N)
+    store.commit()
+
+
 def test_an_order_of_which_nobody_knows_whether_it_was_sent_stays(store: SqliteStore) -> None:
     store.prune(at(6) + 500)
     assert orders(store, PLANNED) == list(range(1, N + 1))

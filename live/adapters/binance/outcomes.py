@@ -58,6 +58,7 @@ def _say(kind: int, reason: int, *codes: int) -> None:
 
 
 _say(UNKNOWN, OK, -1000, -1001, -1006, -1007, -1010)  # the exchange itself does not know
+_say(REJECTED, NON_FINITE, -1020)  # not supported: as definite as a refusal of a parameter
 _say(RETRY, EXCHANGE_BUSY, -1003, -1004, -1008, -1015, -1016, -1021, -1034, -5028)
 _say(RETRY, EXCHANGE_BUSY, -2012, -2020, -5041, -4117, -4078)
 _say(FATAL, HEALTH, -1002, -1005, -1011, -1022, -1099, -1109, -1125, -2008, -2014, -2015, -2017, -4056, -4057, -4080)
