@@ -181,14 +181,18 @@ class Reconciler:
         s = self._runner.settings
         while True:
             await asyncio.sleep(s.reconcile_s if self._suspects is None else s.doubt_s)
+            seq = self._runner.journal.seq
             try:
                 view = await self._runner.broker.account()
             except LiveError as error:  # an exchange that is away is told of by its own check
                 log.warning("not compared: %s", error)
                 continue
 
-            async def compare(view: AccountView = view) -> None:
-                await self.compare(view)
+            async def compare(view: AccountView = view, seq: int = seq) -> None:
+                if (
+                    self._runner.journal.seq == seq
+                ):  # else State is newer than what was looked at: the look says nothing
+                    await self.compare(view)
 
             await self._runner.tell(Job(compare))
 

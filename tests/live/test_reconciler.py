@@ -3,9 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from live.items import Job
-from live.ports import Alert
+from live.items import Job, Machine
+from live.ports import AccountView, Alert
 from live.startup import Reconciler
+from qt_core.codes import CMD_RELEASE
 from qt_core.io.simulate import simulate_market
 from tests.live.on_exchange import exchange_of, play, session_config, session_on
 
@@ -98,3 +99,42 @@ def test_a_trade_that_was_missed_is_booked_once_and_by_itself(tmp_path: Path) ->
     assert ours == theirs
     assert mended == 0
     assert abs(wallet - there) < 0.01
+
+
+def test_a_look_that_is_older_than_state_says_nothing(tmp_path: Path) -> None:
+    """What was decided since the account was read cannot be in the answer: such looks do not count, however alike."""
+    market = simulate_market(5, WARMUP + 120, seed=3)
+    config = session_config(market, "older", WARMUP, reconcile_s=1.0, doubt_s=0.1)
+    heard = Heard()
+
+    async def scene() -> tuple[int, bool, bool]:
+        exchange = exchange_of(market, config, WARMUP)
+        await exchange.start()
+        async with session_on(exchange, config, tmp_path) as (started, step):
+            runner = started.runner
+            while not (runner.session.chain.symbol["qty"] != 0.0).any():
+                await step.bar()
+            looks, goes_on, ask = [0], [True], runner.broker.account
+
+            async def without_orders() -> AccountView:
+                view = (await ask())._replace(orders=())
+                looks[0] += 1
+                if goes_on[0]:
+                    await runner.tell(Machine(CMD_RELEASE, {}, ""))  # State goes on before the look is taken
+                return view
+
+            runner.broker.account = without_orders  # type: ignore[method-assign]
+            reconciler = Reconciler(runner, heard)
+            working = asyncio.create_task(reconciler.run())
+            while looks[0] < 3:
+                await asyncio.sleep(0.02)
+            await runner.idle()
+            before, goes_on[0] = reconciler._suspects is not None, False
+            while reconciler._suspects is None:
+                await asyncio.sleep(0.02)
+            working.cancel()
+        await exchange.stop()
+        return reconciler.mended, before, reconciler._suspects is not None
+
+    assert play(scene) == (0, False, True)
+    assert heard.alerts == []

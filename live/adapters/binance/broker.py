@@ -26,6 +26,7 @@ from live.adapters.binance.views import BrokerHealth, Resume, World
 from live.errors import LiveError
 from live.ports import AccountView, Alert, Alerts, Intent, OrderView, VenueEvent
 from live.secrets import scrub
+from qt_core.codes import OP_CANCEL
 
 
 class BinanceBroker:
@@ -69,6 +70,7 @@ class BinanceBroker:
         self.lanes = Lanes(self._broken)
         self.listener = Listener(session, s.keep_alive_ms, self.desk.hear, self._reconnected, self._alarm)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way: dict[str, Intent] = {}  # in a lane, by client id
         self.upkeep = Upkeep(
             session, s, self.desk, self.orders, self.catcher, self.listener, self._cancel_soon, self._alarm
         )
@@ -123,10 +125,12 @@ class BinanceBroker:
 
             async def job(intent: Intent = intent) -> None:
                 await self.sender.carry_out(intent, ask_first, given_s)
+                self._under_way.pop(intent.client_id, None)
 
             known = self.orders.by_id.get(intent.client_id)
             if known is not None and (known.over or known.silent or not ask_first):
                 continue  # the same request once more, one whose end has been told, or whose successor rests
+            self._under_way[intent.client_id] = intent
             waiting.append(self.lanes.put(intent.symbol, job))
         if waiting:
             await asyncio.wait(waiting, timeout=self.settings.submit_wait_ms / 1e3)
@@ -162,7 +166,7 @@ class BinanceBroker:
             Where it does not answer.
         """
         for _ in range(self.settings.account_reads):
-            told = self.desk.told
+            told, unsure = self.desk.told, self._unsure()
             try:
                 view = await self.asker.account(self.teller.leverage)
             except CallFailed as failed:
@@ -172,8 +176,15 @@ class BinanceBroker:
         there = {o.client_id for o in view.orders}
         orphans = {k.client_id for k in self.orders.open() if k.orphan}  # kept on purpose until the position is flat
         view = view._replace(orders=tuple(o for o in view.orders if o.client_id not in orphans))
-        sent = [k for k in self.orders.open() if not (k.placed or k.silent or k.client_id in there)]
+        unsure |= self._unsure()  # what was placed while we read is in neither answer
+        sent = [k for c, k in unsure.items() if c not in there and not self.orders.by_id.get(c, k).over]
         return view._replace(orders=view.orders + tuple(view_of_known(k) for k in sent))
+
+    def _unsure(self) -> dict[str, Known]:
+        """Orders that are being sent or wait in their lane, by client id."""
+        sent = {k.client_id: k for k in self.orders.open() if not (k.placed or k.silent)}
+        waiting = (i for i in self._under_way.values() if i.op != OP_CANCEL and i.client_id not in self.orders.by_id)
+        return sent | {i.client_id: known_of(i) for i in waiting}
 
     async def missed(self, since_ms: int, open_seqs: Sequence[int]) -> Sequence[VenueEvent]:
         """Events since a time that nobody has been told, oldest first; what has waited in the stream follows in it.

@@ -27,7 +27,7 @@ from qt_core.codes import (
     TRAILING,
 )
 from tests.engine.tables import QUIET, market_of
-from tests.live.binance.world import NAME, amended, broker_on, cancelled, intent, play, stop, trading
+from tests.live.binance.world import NAME, QUICK, amended, broker_on, cancelled, intent, play, stop, trading
 
 FEE = 0.0005
 
@@ -229,5 +229,28 @@ def test_leverage_that_a_person_set_is_set_back_before_an_entry():
             await s.submit(intent(2, leverage=4.0))
             asked = [p["leverage"] for p in s.asked("leverage", "POST")]
             assert asked == ["4", "20", "4"]
+
+    play(scene)
+
+
+def test_orders_in_a_lane_and_orders_placed_while_the_account_is_read_are_in_the_account():
+    async def scene():
+        async with trading(settings=QUICK._replace(submit_wait_ms=10)) as s:
+            await s.enter()
+            s.exchange.plan("slow", 1, "POST", "algoOrder", seconds=0.3)
+            sl, tp = stop(2, 95.0), intent(3, TAKE_PROFIT, -1, 1.0, trigger=105.0, reduce_only=1, tag=TAG_TP)
+            await s.broker.submit([sl, tp])  # the target waits behind a stop that takes its time
+            assert {o.seq for o in (await s.broker.account()).orders} == {2, 3}
+            ask = s.broker.asker.account
+
+            async def while_placing(leverage):
+                view = await ask(leverage)
+                await s.broker.lanes.drain(20.0)
+                return view
+
+            s.broker.asker.account = while_placing
+            assert {o.seq for o in (await s.broker.account()).orders} == {2, 3}
+            s.broker.asker.account = ask
+            assert {o.client_id for o in (await s.broker.account()).orders} == {sl.client_id, tp.client_id}
 
     play(scene)
